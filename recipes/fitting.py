@@ -1,0 +1,224 @@
+"""How a learner fits: the loop over epochs and batches, the rule for over-fitting, and the learning-rate sweep.
+
+*Until over-fitting*: after each cycle its best score is held against the best of all cycles before it in the same fit; where it is no better
+(by the first metric, and by validation loss where that is equal), the network over-fits and no further cycle is begun. The weights of the
+best epoch remain, also when the run is stopped by hand.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from recipes import chance, events, lr_finder, schedules, training
+from recipes.advice import advise
+from recipes.errors import Stopped
+from recipes.pixels import Pace
+from recipes.tasks import loss_of
+from recipes.training import Plan, Progress
+
+if TYPE_CHECKING:
+    from recipes.learner import Learner
+
+__all__ = ["fit", "sweep"]
+
+SWEEP = -1  # a place of chance that no epoch has
+
+
+def fit(learner: Learner, plan: Plan, rates: tuple[float, float, float]) -> list[events.Epoch]:
+    """Trains what is not frozen by `plan` at one rate a layer group; goes on where a restored checkpoint was."""
+    optimizer = learner.optimizer = training.optimizer_for(learner.network, rates)
+    average = training.Average(learner.network, learner.ema) if learner.ema else None
+    progress = learner.taken_up(optimizer, average)
+    told = [events.Epoch(**epoch) for epoch in progress.told]
+    try:
+        while progress.epoch < plan.epochs and not progress.over:
+            start = time.monotonic()
+            train_loss = _train_epoch(learner, plan, progress.epoch, optimizer, average)
+            with learner.averaged(average):
+                told.append(_validate(learner, plan, progress, train_loss, rates[-1], start))
+            _close_cycle(learner, plan, progress)
+            progress.over |= not np.isfinite(train_loss)
+            progress.told.append({f.name: getattr(told[-1], f.name) for f in fields(told[-1])})
+            progress.epoch += 1
+            learner.checkpoint(progress, optimizer, average)
+    except (Stopped, KeyboardInterrupt):
+        if plan.until_overfitting:
+            learner.load_best()
+        raise
+    if average is not None:
+        learner.network.load_state_dict(average.tensors)
+    if plan.until_overfitting or not all(np.isfinite(epoch.train_loss) for epoch in told[-1:]):
+        learner.load_best()
+    score = learner.metrics[0]
+    for advice in advise(told, rates[-1], score.larger_is_better, score.name):
+        learner.tell(advice)
+    learner.fits += 1
+    return told
+
+
+def sweep(learner: Learner, start: float, end: float, batches: int, pick: str) -> lr_finder.SweepResult:
+    """Trains for up to `batches` batches at rising rates, then puts everything back."""
+    kept = {name: tensor.detach().clone() for name, tensor in learner.network.state_dict().items()}
+    factors = schedules.sweep(start, end, batches)
+    optimizer = training.optimizer_for(learner.network, training.rates_for(1.0, learner.ratio))
+    losses: list[float] = []
+    learner.network.train()
+    pace = Pace(learner.tell, learner.place(), "sweep")
+    try:
+        for number, rows in enumerate(_sweep_rows(learner, batches)):
+            learner.obey()
+            for group in optimizer.param_groups:
+                group["lr"] = group["rate"] * factors[number]
+            losses.append(_train_batch(learner, rows, optimizer, (learner.fits, SWEEP, number)))
+            pace(number + 1, batches, loss=losses[-1], lr=factors[number])
+            if _diverged(losses):
+                break
+    finally:
+        learner.network.load_state_dict(kept)
+        learner.network.zero_grad(set_to_none=True)
+        learner.weights_changed()
+    rates, means = factors[: len(losses)], lr_finder.smoothed(losses)
+    found = lr_finder.picks(rates, means)
+    learner.tell(
+        events.Sweep(
+            rates=rates.tolist(), losses=means.tolist(), suggestion=found[pick], suggestions=found, **learner.place()
+        )
+    )
+    return lr_finder.SweepResult(rates, means, found[pick], found)
+
+
+def _train_epoch(learner: Learner, plan: Plan, epoch: int, optimizer, average) -> float:
+    """One pass over the training images; the mean loss, NaN as soon as a batch's loss is not finite."""
+    batches = training.batches_of(learner.images.train.rows, learner.batch_size, learner.seed, learner.fits, epoch)
+    pace = Pace(learner.tell, learner.place(), "train", epoch=epoch + 1)
+    learner.network.train()
+    total, seen, start = 0.0, 0, time.monotonic()
+    for number, rows in enumerate(batches):
+        learner.obey()
+        at = epoch * len(batches) + number
+        for group in optimizer.param_groups:
+            group["lr"] = group["rate"] * float(plan.factors[at])
+            if plan.momenta is not None:
+                group["betas"] = (float(plan.momenta[at]), training.BETAS[1])
+        loss = _train_batch(learner, rows, optimizer, (learner.fits, epoch, number))
+        if not np.isfinite(loss):
+            return float("nan")
+        if average is not None:
+            average.update(learner.network)
+        total, seen = total + loss * len(rows), seen + len(rows)
+        speed = seen / max(time.monotonic() - start, 1e-9)
+        lr = optimizer.param_groups[-1]["lr"]
+        pace(number + 1, len(batches), loss=loss, lr=lr, images_per_second=speed, memory=learner.memory())
+    return total / seen
+
+
+def _train_batch(learner: Learner, rows: np.ndarray, optimizer, place: tuple[int, int, int]) -> float:
+    """One step on one batch; its loss. What memory cannot hold at once goes through in parts, to the same gradient."""
+    targets = torch.from_numpy(learner.images.targets[rows]).to(learner.device)
+
+    def work(parts: int) -> float:
+        optimizer.zero_grad(set_to_none=True)
+        torch.manual_seed(chance.number(learner.seed, *place))
+        total = 0.0
+        for part in np.array_split(np.arange(len(rows)), min(parts, most)):
+            logits = learner.training_logits(rows[part], place)
+            loss = loss_of(learner.images.task, logits.float(), targets[part], learner.smoothing) * (len(part) / len(rows))
+            loss.backward()
+            total += loss.item()
+        return total
+
+    most = max(1, len(rows) // 2)
+    loss, learner.parts = training.halving(work, min(learner.parts, most), most, learner.gave_way)
+    if np.isfinite(loss):
+        optimizer.step()
+    return loss
+
+
+def _validate(learner: Learner, plan: Plan, progress: Progress, train_loss: float, rate: float, start: float) -> events.Epoch:
+    """The epoch's event; keeps the weights where they are the best so far."""
+    learner.weights_changed(learner.network.frozen_to < 2)
+    loss, scores = learner.evaluate()
+    key = _key(learner, scores, loss)
+    best = _better(key, learner.best[0] if learner.best else None)
+    if best:
+        state = learner.network.state_dict()
+        learner.best = (key, {name: tensor.detach().to("cpu", copy=True) for name, tensor in state.items()})
+    if _better(key, progress.best_in_fit):
+        progress.best_in_fit = key
+    last = (progress.epoch + 1) * learner.batches() - 1
+    told = events.Epoch(
+        epoch=progress.epoch + 1,
+        epochs=plan.epochs,
+        cycle=plan.cycle_of(progress.epoch)[0] + 1,
+        train_loss=train_loss,
+        valid_loss=loss,
+        metrics=scores,
+        lr=rate * float(plan.factors[last]),
+        seconds=time.monotonic() - start,
+        best=best,
+        **learner.place(),
+    )
+    learner.tell(told)
+    return told
+
+
+def _close_cycle(learner: Learner, plan: Plan, progress: Progress) -> None:
+    """At the end of a cycle: has it brought a better score, and does another one follow?"""
+    cycle, ends = plan.cycle_of(progress.epoch)
+    if not ends:
+        return
+    before, now = progress.best_before_cycle, progress.best_in_fit
+    improved = now is not None and _better(now, before)
+    progress.over = plan.until_overfitting and not improved
+    progress.best_before_cycle = now
+    sign = 1 if learner.metrics[0].larger_is_better else -1
+    learner.tell(
+        events.CycleEnded(
+            cycle=cycle + 1,
+            epochs=plan.cycles[cycle],
+            score=sign * now[0] if now else None,
+            best_before=sign * before[0] if before else None,
+            improved=improved,
+            more=cycle + 1 < len(plan.cycles) and not progress.over,
+            **learner.place(),
+        )
+    )
+
+
+def _key(learner: Learner, scores: dict[str, float], loss: float) -> list[float]:
+    """What makes one set of weights better than another, larger first: the first metric, then validation loss."""
+    first = learner.metrics[0]
+    score = scores[first.name]
+    return [score if first.larger_is_better else -score, -loss]
+
+
+def _better(key: list[float], than: list[float] | None) -> bool:
+    return bool(np.isfinite(key).all()) and (than is None or key > than)
+
+
+def _diverged(losses: list[float]) -> bool:
+    """Whether a sweep has gone far enough: the loss is not finite, or four times the best (which counts from batch 10 on)."""
+    if not np.isfinite(losses[-1]):
+        return True
+    means = lr_finder.smoothed(losses)
+    return len(means) > lr_finder.WARM and means[-1] > lr_finder.DIVERGED * means[lr_finder.WARM :].min()
+
+
+def _sweep_rows(learner: Learner, batches: int) -> Iterator[np.ndarray]:
+    """As many batches as asked for, pass after pass."""
+    made, turn = 0, 0
+    while made < batches:
+        for rows in training.batches_of(
+            learner.images.train.rows, learner.batch_size, learner.seed, learner.fits, SWEEP, turn
+        ):
+            if made == batches:
+                return
+            made += 1
+            yield rows
+        turn += 1

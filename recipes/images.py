@@ -1,0 +1,482 @@
+"""The table of images: for each its id, where its pixels are, its target and the split that it belongs to.
+
+An `Images` never changes; `fold`, `without` and the like give new ones over the same rows, so what is computed once a
+row (pixels, activations) serves every split and every fold.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from recipes import chance
+from recipes.errors import ImagesError, few, nearest
+from recipes.tasks import TASK_NAMES, MultiLabel, Regression, SingleLabel, Task, guess_task, sorted_classes
+
+__all__ = ["IMAGE_SUFFIXES", "Images", "Split", "image_files"]
+
+IMAGE_SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .jfif .png .gif .bmp .tif .tiff .webp .ppm .pgm .pbm .pnm .jp2 .j2k .tga .ico .avif".split()
+)
+_JUNK_FOLDERS = frozenset({"__MACOSX", ".ipynb_checkpoints"})
+
+TRAIN, VALID, TEST, ASIDE = 0, 1, 2, -1
+
+
+@dataclass(frozen=True)
+class Split:
+    """The images of one split: `rows` in the table (int64), their ids, and targets (None for test)."""
+
+    name: str
+    rows: np.ndarray
+    ids: tuple[str, ...]
+    targets: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images with targets and splits. Made by `from_csv`, `from_folders` or `from_arrays`.
+
+    `sources` holds a path or a uint8 array (H×W or H×W×C) a row; `targets` an encoded target a row (zeros for test);
+    `split` 0 train, 1 valid, 2 test, -1 set aside. `set_aside` and `missing` map an id to the reason why its picture
+    cannot be used (train and valid) or has to be answered without being seen (test).
+    """
+
+    ids: tuple[str, ...]
+    sources: tuple[Path | np.ndarray, ...]
+    targets: np.ndarray
+    split: np.ndarray
+    task: Task
+    set_aside: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    seed: int = 42
+
+    # ---------------------------------------------------------------- making one
+
+    @classmethod
+    def from_csv(
+        cls,
+        csv: str | os.PathLike | pd.DataFrame,
+        folder: str | os.PathLike = ".",
+        *,
+        id_column: str | None = None,
+        label_column: str | Sequence[str] | None = None,
+        suffix: str = "",
+        test: str | os.PathLike | Sequence[str | os.PathLike] | None = None,
+        valid: float | Sequence[str] = 0.2,
+        task: str = "auto",
+        seed: int = 42,
+    ) -> Images:
+        """Images named by a CSV: a column of ids and a column of labels, or several columns (one-hot or numbers).
+
+        `folder` and `test` are folders, beside the CSV where they are relative and not found from here; `test` may
+        also be a list of files. An id is a file name with or without `suffix`. Without column names the first column is the id and
+        the second the label. `valid` is the share that validates, or the ids that do. `task` is auto, single_label,
+        multi_label or regression. Labels whose file is missing are set aside and named. Raises ImagesError.
+        """
+        table, base = _read_table(csv)
+        id_column = _column(table, id_column, 0)
+        columns = [label_column] if isinstance(label_column, str) else list(label_column or [])
+        columns = [_column(table, name, 1) for name in columns] or [_column(table, None, 1)]
+        table = _one_row_an_id(table, id_column, columns)
+        files = _Files(_beside(folder, base))
+        ids, labels, sources, set_aside = [], [], [], {}
+        for name, *values in table[[id_column, *columns]].itertuples(index=False, name=None):
+            path = files.find(name, suffix)
+            if path is None:
+                set_aside[name] = "no such file"
+            elif any(value == "" for value in values) and len(columns) == 1 and task != "multi_label":
+                set_aside[name] = "no label"
+            else:
+                ids.append(name)
+                labels.append(tuple(values))
+                sources.append(path)
+        if not ids:
+            raise ImagesError(
+                f"no images found: none of the {len(table):,} ids in column {id_column} (such as {few(table[id_column])}) "
+                f"has a file in {files.root}; check folder= and suffix="
+            )
+        targets, made = _encode(labels, columns, task)
+        images = cls(tuple(ids), tuple(sources), targets, np.zeros(len(ids), np.int8), made, set_aside, seed=seed)
+        images = images._with_validation(valid, seed)
+        if test is not None:
+            if not isinstance(test, (str, os.PathLike)):
+                images = images._with_test([Path(path).stem for path in test], [Path(path) for path in test])
+            else:
+                found = image_files(_beside(test, base))
+                images = images._with_test([_bare(path, found[0], suffix) for path in found[1]], found[1])
+        return images._checked()
+
+    @classmethod
+    def from_folders(
+        cls,
+        root: str | os.PathLike,
+        *,
+        train: str = "train",
+        valid: str | float = "valid",
+        test: str | None = None,
+        seed: int = 42,
+    ) -> Images:
+        """Images in a folder a class: `root/train/cat/1.jpg`. `valid` is a folder of the same form or a share of train.
+
+        `test` is a folder of images without classes. An id is the path below its split's folder. Raises ImagesError.
+        """
+        root = Path(root)
+        folder, files = image_files(root / train)
+        labels = [path.relative_to(folder).parts[0] if path.parent != folder else "" for path in files]
+        notes = ()
+        if not any(labels):
+            raise ImagesError(
+                f"no class folders found: {len(files):,} images lie directly in {folder}; use from_csv, or sort them into "
+                "a folder a class"
+            )
+        loose = [path.name for path, label in zip(files, labels) if not label]
+        if loose:
+            notes = (f"{len(loose):,} images lie outside the class folders and are left out: {few(loose)}",)
+        kept = [(path, label) for path, label in zip(files, labels) if label]
+        paths, names = [path for path, _ in kept], [label for _, label in kept]
+        ids = [path.relative_to(folder).as_posix() for path in paths]
+        split = np.zeros(len(ids), np.int8)
+        if isinstance(valid, str):
+            if not (root / valid).is_dir():
+                raise ImagesError(
+                    f"no validation folder: {root / valid} is not there; name it with valid=, or give a share such as valid=0.2"
+                )
+            held_folder, held = image_files(root / valid)
+            held = [path for path in held if path.parent != held_folder]
+            paths += held
+            names += [path.relative_to(held_folder).parts[0] for path in held]
+            ids += [path.relative_to(held_folder).as_posix() for path in held]
+            split = np.concatenate([split, np.ones(len(held), np.int8)])
+        made = SingleLabel(sorted_classes(names))
+        images = cls(tuple(ids), tuple(paths), made.encode(names), split, made, notes=notes, seed=seed)
+        if not isinstance(valid, str):
+            images = images._with_validation(valid, seed)
+        if test is not None:
+            test_folder, found = image_files(root / test)
+            images = images._with_test([path.relative_to(test_folder).as_posix() for path in found], found)
+        return images._checked()
+
+    @classmethod
+    def from_arrays(
+        cls,
+        x: np.ndarray | Sequence[np.ndarray],
+        y: np.ndarray | Sequence,
+        *,
+        test: np.ndarray | Sequence[np.ndarray] | None = None,
+        valid: float | Sequence[int] = 0.2,
+        task: str = "auto",
+        seed: int = 42,
+    ) -> Images:
+        """Images in memory: uint8, N×H×W or N×H×W×C, or a list of such arrays of any size.
+
+        `y` holds a label, a row of 0 and 1 (multi-label, or one-hot) or a row of numbers an image. Ids are the row numbers as
+        text. `valid` is a share, or the row numbers that validate. Raises ImagesError.
+        """
+        if len(x) != len(y):
+            raise ImagesError(f"images and labels differ in number: {len(x):,} and {len(y):,}; give one label an image")
+        if len(x) == 0:
+            raise ImagesError("no images found: the array is empty; give at least two classes of images")
+        arrays = [_as_picture(array) for array in x]
+        rows = [
+            tuple(_as_text(v) for v in row) if np.ndim(row) else (_as_text(row),)
+            for row in (y.tolist() if isinstance(y, np.ndarray) else y)
+        ]
+        targets, made = _encode(rows, [str(i) for i in range(len(rows[0]))], task)
+        ids = tuple(str(i) for i in range(len(arrays)))
+        images = cls(ids, tuple(arrays), targets, np.zeros(len(ids), np.int8), made, seed=seed)
+        images = images._with_validation(valid if isinstance(valid, float) else [str(i) for i in valid], seed)
+        if test is not None:
+            images = images._with_test([str(i) for i in range(len(test))], [_as_picture(array) for array in test])
+        return images._checked()
+
+    # ---------------------------------------------------------------- reading it
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names (or target columns, for regression) in the order of the probability columns."""
+        return self.task.classes
+
+    @cached_property
+    def train(self) -> Split:
+        """The images that train."""
+        return self._part("train", TRAIN)
+
+    @cached_property
+    def valid(self) -> Split:
+        """The images that validate."""
+        return self._part("valid", VALID)
+
+    @cached_property
+    def test(self) -> Split:
+        """The images to predict, in the order of the predictions."""
+        return self._part("test", TEST)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        sizes = f"train {len(self.train):,}, valid {len(self.valid):,}, test {len(self.test):,}"
+        aside = f", {len(self.set_aside):,} set aside" if self.set_aside else ""
+        return f"Images({self.task.name}, {len(self.classes)} classes, {sizes}{aside})"
+
+    def counts(self) -> dict[str, int]:
+        """Labelled images a class (train and valid); for regression, how many there are."""
+        targets = self.targets[(self.split == TRAIN) | (self.split == VALID)]
+        if isinstance(self.task, SingleLabel):
+            found = np.bincount(targets, minlength=len(self.classes))
+        elif isinstance(self.task, MultiLabel):
+            found = targets.sum(0).astype(int)
+        else:
+            found = np.full(len(self.classes), len(targets))
+        return {name: int(count) for name, count in zip(self.classes, found)}
+
+    def label(self, row: int) -> str:
+        """The label of a table row as text."""
+        target = self.targets[row]
+        if isinstance(self.task, SingleLabel):
+            return self.classes[int(target)]
+        if isinstance(self.task, MultiLabel):
+            return " ".join(name for name, on in zip(self.classes, target) if on)
+        return " ".join(f"{value:g}" for value in target)
+
+    # ---------------------------------------------------------------- other splits of the same rows
+
+    def fold(self, number: int, of: int) -> Images:
+        """The same images with fold `number` (from 0) of `of` as validation, stratified, by the seed."""
+        if not 2 <= of <= len(self.train) + len(self.valid):
+            raise ImagesError(f"folds cannot be made: {of} asked for; ask for 2 to {len(self.train) + len(self.valid)}")
+        labelled = np.flatnonzero((self.split == TRAIN) | (self.split == VALID))
+        sorted_rows = self._by_stratum(labelled)
+        split = self.split.copy()
+        split[labelled] = TRAIN
+        split[sorted_rows[np.arange(len(sorted_rows)) % of == number]] = VALID
+        return replace(self, split=split)._keep_a_training_image()
+
+    def without(self, reasons: Mapping[int, str]) -> Images:
+        """The same table with these rows (row → reason) set aside, or marked missing where they are test images."""
+        split = self.split.copy()
+        aside, missing = dict(self.set_aside), dict(self.missing)
+        for row, reason in reasons.items():
+            if split[row] == TEST:
+                missing[self.ids[row]] = reason
+            else:
+                split[row] = ASIDE
+                aside[self.ids[row]] = reason
+        return replace(self, split=split, set_aside=aside, missing=missing)._checked()
+
+    # ---------------------------------------------------------------- inside
+
+    def _part(self, name: str, number: int) -> Split:
+        rows = np.flatnonzero(self.split == number)
+        return Split(name, rows, tuple(self.ids[i] for i in rows), None if number == TEST else self.targets[rows])
+
+    def _by_stratum(self, rows: np.ndarray) -> np.ndarray:
+        shuffled = chance.order(rows, self.seed, -1)
+        return shuffled[np.argsort(self.task.strata(self.targets[shuffled]), kind="stable")]
+
+    def _with_validation(self, valid: float | Sequence[str], seed: int) -> Images:
+        split = np.zeros(len(self), np.int8)
+        if isinstance(valid, (int, float)):
+            if not 0 < valid < 1:
+                raise ImagesError(f"the validation share is out of range: {valid}; give a number between 0 and 1")
+            rows = replace(self, seed=seed)._by_stratum(np.arange(len(self)))
+            # Every 1/valid-th image of the rows sorted by class: each class gives its share, to within one image.
+            reached = np.floor(np.arange(1, len(rows) + 1) * valid + 0.5).astype(int)
+            split[rows[np.diff(reached, prepend=0) > 0]] = VALID
+        else:
+            held = set(map(str, valid))
+            unknown = held - set(self.ids)
+            if unknown:
+                raise ImagesError(f"validation ids are not in the table: {few(sorted(unknown))}; check valid=")
+            split[[i for i, name in enumerate(self.ids) if name in held]] = VALID
+        return replace(self, split=split)._keep_a_training_image()
+
+    def _keep_a_training_image(self) -> Images:
+        """A class must be seen in training: where validation got all of its images, one goes back."""
+        if not isinstance(self.task, SingleLabel):
+            return self
+        split = self.split.copy()
+        trained = set(self.targets[split == TRAIN].tolist())
+        for number in sorted(set(self.targets[split == VALID].tolist()) - trained):
+            split[np.flatnonzero((split == VALID) & (self.targets == number))[0]] = TRAIN
+        return replace(self, split=split)
+
+    def _with_test(self, ids: Sequence[str], sources: Sequence[Path | np.ndarray]) -> Images:
+        return replace(
+            self,
+            ids=(*self.ids, *ids),
+            sources=(*self.sources, *sources),
+            targets=np.concatenate([self.targets, np.zeros((len(ids), *self.targets.shape[1:]), self.targets.dtype)]),
+            split=np.concatenate([self.split, np.full(len(ids), TEST, np.int8)]),
+        )
+
+    def _checked(self) -> Images:
+        """Raises ImagesError where nothing could be learned; adds notes on what could not be measured."""
+        train, valid = self.split == TRAIN, self.split == VALID
+        if not train.any() or not valid.any():
+            raise ImagesError(
+                f"too few images: {int(train.sum())} to train and {int(valid.sum())} to validate"
+                + (f" ({len(self.set_aside):,} set aside: {few(set(self.set_aside.values()))})" if self.set_aside else "")
+                + "; at least one of each is needed"
+            )
+        notes = [note for note in self.notes if not note.startswith("a single image")]
+        if isinstance(self.task, SingleLabel):
+            counts = Counter(self.targets[train | valid].tolist())
+            if len(counts) < 2:
+                raise ImagesError(
+                    f"one class only: all {int((train | valid).sum()):,} images are {self.classes[next(iter(counts))]!r}; "
+                    "give images of at least two classes"
+                )
+            single = [self.classes[number] for number, count in sorted(counts.items()) if count == 1]
+            if single:
+                notes.append(
+                    f"a single image in {'class' if len(single) == 1 else f'{len(single)} classes'} {few(single)}: "
+                    "it trains, but no validation image can tell how well"
+                )
+            task: Task = self.task
+        elif isinstance(self.task, Regression):
+            task = self.task.scaled_by(self.targets[train])
+        else:
+            task = self.task
+        return replace(self, notes=tuple(notes), task=task)
+
+
+def image_files(folder: str | os.PathLike) -> tuple[Path, list[Path]]:
+    """The folder and every image file below it, sorted by path; hidden files and archive junk are left out.
+
+    Raises ImagesError where the folder is not there or holds no image.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ImagesError(f"no such folder: {folder}; {_beside_it(folder)}")
+    found: list[str] = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name not in _JUNK_FOLDERS and not name.startswith(".")]
+        found += [
+            os.path.join(place, name)
+            for name in files
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+        ]
+    if not found:
+        raise ImagesError(f"no images found: {folder} holds no file that ends like one (.jpg, .png, .tif …); check the folder")
+    return folder, [Path(path) for path in sorted(found)]
+
+
+class _Files:
+    """Where the file of an id is: by its path below the folder, else by its name without the ending."""
+
+    def __init__(self, root: Path):
+        self.root, files = image_files(root)
+        self.by_path = {path.relative_to(root).as_posix(): path for path in files}
+        self.by_stem: dict[str, Path | None] = {}
+        for relative, path in self.by_path.items():
+            for key in {os.path.splitext(relative)[0], path.stem, path.name}:
+                self.by_stem[key] = None if self.by_stem.get(key, path) != path else path
+
+    def find(self, name: str, suffix: str) -> Path | None:
+        return self.by_path.get(name + suffix) or self.by_path.get(name) or self.by_stem.get(name)
+
+
+def _read_table(csv: str | os.PathLike | pd.DataFrame) -> tuple[pd.DataFrame, Path]:
+    if isinstance(csv, pd.DataFrame):
+        return csv.astype(str), Path()
+    path = Path(csv)
+    if not path.is_file():
+        raise ImagesError(f"no such file: {path}; {_beside_it(path)}")
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ImagesError(f"not a table: {path.name}: {' '.join(str(error).split())}; save it as UTF-8 CSV") from None
+    return table, path.parent
+
+
+def _column(table: pd.DataFrame, name: str | None, position: int) -> str:
+    if name is None:
+        if len(table.columns) <= position:
+            raise ImagesError(f"too few columns: {few(table.columns)}; a column of ids and one of labels are needed")
+        return str(table.columns[position])
+    if name not in table.columns:
+        like = nearest(name, map(str, table.columns)) or list(map(str, table.columns))
+        raise ImagesError(f"no such column: {name!r}; there are {few(like, 8)}")
+    return name
+
+
+def _one_row_an_id(table: pd.DataFrame, id_column: str, columns: list[str]) -> pd.DataFrame:
+    table = table[table[id_column] != ""].drop_duplicates([id_column, *columns])
+    twice = table[id_column][table[id_column].duplicated()]
+    if len(twice):
+        raise ImagesError(f"an id has two labels: {few(twice)} in column {id_column}; keep one row an image")
+    return table
+
+
+def _encode(labels: Sequence[tuple[str, ...]], columns: Sequence[str], task: str) -> tuple[np.ndarray, Task]:
+    if task not in ("auto", *TASK_NAMES):
+        raise ImagesError(f"no such task: {task!r}; there are auto, {', '.join(TASK_NAMES)}")
+    if len(columns) > 1:
+        return _encode_columns(labels, columns, task)
+    texts = [label[0] for label in labels]
+    kind = guess_task(texts) if task == "auto" else task
+    if kind == "regression":
+        made: Task = Regression(tuple(columns))
+    elif kind == "multi_label":
+        made = MultiLabel(sorted_classes([word for text in texts for word in text.split()]))
+    else:
+        made = SingleLabel(sorted_classes(texts))
+    return made.encode(texts), made
+
+
+def _encode_columns(labels: Sequence[tuple[str, ...]], columns: Sequence[str], task: str) -> tuple[np.ndarray, Task]:
+    numbers = Regression(tuple(columns)).encode([" ".join(row) for row in labels])
+    marks = bool(np.isin(numbers, (0, 1)).all())
+    one_each = marks and bool((numbers.sum(1) == 1).all())
+    kind = task if task != "auto" else "single_label" if one_each else "multi_label" if marks else "regression"
+    if kind == "regression":
+        return numbers, Regression(tuple(columns))
+    if not marks or (kind == "single_label" and not one_each):
+        raise ImagesError(f"columns are not {kind} marks: {few(columns)} hold other values than one-hot 0 and 1; try task='auto'")
+    if kind == "multi_label":
+        return numbers, MultiLabel(tuple(columns))
+    return numbers.argmax(1).astype(np.int64), SingleLabel(tuple(columns))
+
+
+def _as_picture(array: np.ndarray) -> np.ndarray:
+    array = np.asarray(array)
+    if array.ndim not in (2, 3) or array.dtype != np.uint8 or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+        raise ImagesError(
+            f"not a picture: an array of {array.dtype} with shape {array.shape}; give uint8, H×W or H×W×C with 1, 3 or 4 channels"
+        )
+    return array
+
+
+def _as_text(value: object) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _bare(path: Path, folder: Path, suffix: str) -> str:
+    relative = path.relative_to(folder).as_posix()
+    return relative.removesuffix(suffix)
+
+
+def _beside(folder: str | os.PathLike, base: Path) -> Path:
+    folder = Path(folder)
+    return base / folder if not folder.is_absolute() and (base / folder).is_dir() else folder
+
+
+def _beside_it(path: Path) -> str:
+    try:
+        names = sorted(os.listdir(path.parent))
+    except OSError:
+        return f"{path.parent} is not there either"
+    return f"beside it are {few(nearest(path.name, names) or names, 5)}" if names else f"{path.parent} is empty"

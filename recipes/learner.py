@@ -1,0 +1,495 @@
+"""Fit, evaluate, predict, freeze, unfreeze, resize, save, load: what a recipe's steps are made of."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from recipes import activations as cached
+from recipes import events, exporting, fitting, progress, state, training, tta
+from recipes.augment import SIDE_ON, Augmentation, Viewer
+from recipes.checkpoints import Checkpoints
+from recipes.errors import RecipeError, Stopped, few
+from recipes.images import Images, Split
+from recipes.lr_finder import SweepResult
+from recipes.metrics import default_metrics, metric
+from recipes.network import Network
+from recipes.pixels import Pace, Pixels, decode, usual_shape
+from recipes.store import default_cache
+from recipes.tasks import answers_of, loss_of
+
+__all__ = ["Learner"]
+
+TTA, PREVIEW = -2, -3  # places of chance that no epoch has
+
+
+class Learner:
+    """Images, a network and how they are trained. Every long call takes `report=`, a function that is given each event.
+
+    `arch` is any timm architecture; `size` the side in pixels of the square views; `weights` auto (a file in `RECIPES_WEIGHTS`, else the
+    Hub), none (random) or a safetensors file. `metric` names the score that picks the best weights; `smoothing` is label smoothing; `ema` the
+    decay of averaged weights; `ratio` how much smaller each earlier layer group's rate is; `crop` the share of the shorter side that a plain
+    view shows (auto: .875 where the pictures are at least half as large again as `size`, else all); `largest` a size that is going to be
+    asked for later; `precision` auto (bf16 on a GPU that has it), fp32 or bf16. `should_stop` is asked several times a second.
+
+    Raises RecipeError and its kinds for what a user can put right, Stopped when `should_stop` said so.
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        arch: str = "resnet34",
+        size: int = 224,
+        weights: str = "auto",
+        seed: int = 42,
+        *,
+        batch_size: int = 64,
+        augmentation: Augmentation = SIDE_ON,
+        metric_name: str | None = None,
+        smoothing: float = 0.0,
+        ema: float | None = None,
+        ratio: float = 10.0,
+        crop: float | str = "auto",
+        largest: int | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        cache: Path | str | None = None,
+        folder: Path | str = "models",
+        report: events.Report | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ):
+        if batch_size < 2:
+            raise RecipeError(f"the batch is too small: {batch_size}; batch normalisation needs at least 2 images")
+        self.images, self.arch, self.size, self.seed = images, arch, size, seed
+        self.batch_size, self.augmentation, self.smoothing, self.ema, self.ratio = batch_size, augmentation, smoothing, ema, ratio
+        self.crop, self.largest = crop, max(size, largest or 0)
+        self.cache, self.folder = Path(cache) if cache else default_cache(), Path(folder)
+        self.reporter, self.should_stop = report, should_stop
+        self.device = _device(device)
+        self.precision = _precision(precision, self.device)
+        self.metrics = default_metrics(images.task)
+        if metric_name is not None:
+            first = metric(metric_name, images.task)
+            self.metrics = (first, *(other for other in self.metrics if other != first))
+        self.network = Network(arch, images.task.outputs, size, weights, seed=seed).to(self.device)
+        self.precompute = False
+        self.rate = 3e-3
+        self.sweep: SweepResult | None = None
+        self.optimizer: torch.optim.Optimizer | None = None
+        self.best: tuple[list[float], dict[str, torch.Tensor]] | None = None
+        self.step, self.of, self.fits, self.parts = 0, 0, 0, 1
+        self.checkpoints: Checkpoints | None = None
+        self.prepared = False
+        self._pixels: dict[int, Pixels] = {}
+        self._viewers: dict[int, Viewer] = {}
+        self._short: int | None = None
+        self._activations: dict[tuple, np.ndarray] = {}
+        self._backbone_key: str | None = None
+        self._pending: tuple[training.Progress, dict[str, torch.Tensor]] | None = None
+        self.freeze()
+
+    # ---------------------------------------------------------------- what learns
+
+    def freeze_to(self, group: int) -> None:
+        """Only layer groups from `group` on learn: 0 all, -2 late body and head, -1 the head."""
+        self.network.freeze_to(group)
+
+    def freeze(self) -> None:
+        """Only the head learns."""
+        self.freeze_to(-1)
+
+    def unfreeze(self) -> None:
+        """All layers learn."""
+        self.freeze_to(0)
+
+    def resize(self, size: int) -> None:
+        """Another image size for the same weights; freezes again. What was best at the old size is the starting point."""
+        self.network.check_size(size)
+        self.load_best()
+        self.size, self.largest, self.best = size, max(size, self.largest), None
+        self._activations.clear()
+        self.freeze()
+
+    # ---------------------------------------------------------------- fitting
+
+    def fit(
+        self,
+        rates: float | Sequence[float] | None = None,
+        cycles: int = 1,
+        cycle_len: int = 1,
+        cycle_mult: int = 1,
+        *,
+        until_overfitting: bool = False,
+        report: events.Report | None = None,
+    ) -> list[events.Epoch]:
+        """SGDR: `cycles` cosine cycles of `cycle_len` epochs, each `cycle_mult` times as long as the one before.
+
+        `rates` is one float for the head (each group before has `ratio` times less) or one rate a layer group; without it, the rate of the last
+        sweep. With `until_overfitting`, a cycle that brings no better score is the last, and the best weights are what remains, also
+        after a stop. Returns the epochs.
+        """
+        with self.reporting(report):
+            plan = training.Plan.sgdr(self.batches(), cycles, cycle_len, cycle_mult, until_overfitting)
+            return self._fit(plan, rates)
+
+    def fit_one_cycle(
+        self, epochs: int, rates: float | Sequence[float] | None = None, *, report: events.Report | None = None
+    ) -> list[events.Epoch]:
+        """One-cycle policy over `epochs` epochs; `rates` as in `fit`. Returns the epochs."""
+        with self.reporting(report):
+            return self._fit(training.Plan.one_cycle(self.batches(), epochs), rates)
+
+    def load_best(self) -> None:
+        """The weights that scored best since the size was last set, if any epoch has been scored."""
+        if self.best is not None:
+            self.network.load_state_dict(self.best[1])
+            self.weights_changed()
+
+    def _fit(self, plan: training.Plan, rates: float | Sequence[float] | None) -> list[events.Epoch]:
+        group_rates = training.rates_for(self.rate if rates is None else rates, self.ratio)
+        self.prepare()
+        with torch.random.fork_rng():
+            return fitting.fit(self, plan, group_rates)
+
+    def lr_find(
+        self, start: float = 1e-5, end: float = 10.0, batches: int = 100, pick: str = "valley", *, report: events.Report | None = None
+    ) -> SweepResult:
+        """Raises the rate from `start` to `end` over `batches` batches and watches the loss; stops at NaN or four times the best.
+
+        `pick` names the suggestion: valley, steepest or minimum. Leaves no trace: weights, statistics, optimizer and all later draws are
+        bit-identical with and without it.
+        """
+        if not 0 < start < end or batches < 2:
+            raise RecipeError(f"not a sweep: from {start} to {end} in {batches} batches; give two rising rates and 2 batches or more")
+        with self.reporting(report):
+            self.prepare()
+            with torch.random.fork_rng():
+                self.sweep = fitting.sweep(self, start, end, batches, pick)
+            return self.sweep
+
+    # ---------------------------------------------------------------- answers
+
+    def evaluate(self, split: str = "valid") -> tuple[float, dict[str, float]]:
+        """Loss and metrics of a labelled split, in plain views."""
+        self.prepare()
+        rows = self._split(split).rows
+        logits = self._logits(rows)
+        targets = self.images.targets[rows]
+        loss = loss_of(self.images.task, logits, torch.from_numpy(targets)).item()
+        answers = answers_of(self.images.task, logits).numpy()
+        return loss, {made.name: made(targets, answers) for made in self.metrics}
+
+    def predict(self, split: str = "test", *, report: events.Report | None = None) -> np.ndarray:
+        """Probabilities (numbers, for regression) of plain views, float32 (images, classes), rows in the split's order.
+
+        A test image without a usable picture gets the prior: class frequencies of the training images, or their median.
+        """
+        with self.reporting(report):
+            self.prepare()
+            return self._answers(split, lambda rows: self._logits(rows, "predict"))
+
+    def tta(self, split: str = "test", n: int = 4, *, report: events.Report | None = None) -> np.ndarray:
+        """Test-time augmentation: the mean of the plain answer and of `n` random views' answers; shape as in `predict`."""
+        with self.reporting(report):
+            self.prepare()
+            return tta.passes(self, split, n).mean(0)
+
+    def view_answers(self, split: str, number: int) -> np.ndarray:
+        """Answers to one random view of each image, the `number`-th: what TTA takes the mean of."""
+        self.prepare()
+
+        def logits(rows: np.ndarray) -> torch.Tensor:
+            return self._passed(rows, lambda some: self.viewer.random(some, self.augmentation, self.seed, TTA, number), "predict")
+
+        return self._answers(split, logits)
+
+    def _answers(self, split: str, logits: Callable[[np.ndarray], torch.Tensor]) -> np.ndarray:
+        part = self._split(split)
+        prior = self.images.task.prior(self.images.train.targets)
+        answers = np.tile(prior.astype(np.float32), (len(part), 1))
+        seen = np.array([row not in self.pixels.broken for row in part.rows], bool)
+        if seen.any():
+            answers[seen] = answers_of(self.images.task, logits(part.rows[seen])).numpy()
+        return answers
+
+    def _logits(self, rows: np.ndarray, stage: str = "valid") -> torch.Tensor:
+        """Logits of plain views on the CPU, float32; from cached activations while the body is frozen."""
+        self.network.eval()
+        if self.network.frozen_to == 2:
+            with torch.inference_mode():
+                return self.forward(self.network.head_on, self._cached(rows)).float().cpu()
+        return self._passed(rows, self.viewer.plain, stage)
+
+    def _passed(self, rows: np.ndarray, view: Callable[[np.ndarray], torch.Tensor], stage: str) -> torch.Tensor:
+        self.network.eval()
+        pace = Pace(self.tell, self.place(), stage)
+        out, done = [], 0
+        with torch.inference_mode():
+            for some in np.array_split(rows, max(1, -(-len(rows) // self.batch_size))):
+                self.obey()
+                out.append(self._run(self.network, view(some)).float().cpu())
+                done += len(some)
+                pace(done, len(rows))
+        return torch.cat(out)
+
+    def _run(self, function: Callable[[torch.Tensor], torch.Tensor], batch: torch.Tensor) -> torch.Tensor:
+        """A forward pass, in parts where memory does not hold the batch."""
+
+        def work(parts: int) -> torch.Tensor:
+            return torch.cat([self.forward(function, part) for part in batch.chunk(parts)])
+
+        out, self.parts = training.halving(work, min(self.parts, len(batch)), len(batch), self.gave_way)
+        return out
+
+    def forward(self, function: Callable[[torch.Tensor], torch.Tensor], batch: torch.Tensor) -> torch.Tensor:
+        """`function(batch)` at the learner's precision."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            return function(batch)
+
+    def training_logits(self, rows: np.ndarray, place: tuple[int, ...]) -> torch.Tensor:
+        """Logits to learn from: of cached activations, or of random views drawn from (seed, place, row)."""
+        if self.precompute and self.network.frozen_to == 2:
+            return self.forward(self.network.head_on, self._cached(rows))
+        views = self.viewer.random(rows, self.augmentation, self.seed, *place[:2])
+        if self.network.frozen_to < 2:
+            return self.forward(self.network, views)
+        with torch.no_grad():
+            features = self.forward(self.network.features, views)
+        return self.forward(self.network.head_on, features)
+
+    def precompute_activations(self) -> None:
+        """Computes the activations of all labelled images now, where the body is frozen."""
+        if self.network.frozen_to == 2:
+            self._cached(self.images.train.rows[:1])
+
+    def _cached(self, rows: np.ndarray) -> torch.Tensor:
+        """Activations of these table rows on the device, computed on first use for the whole part that they belong to."""
+        if self._backbone_key is None:
+            self._backbone_key = cached.backbone_key(self.network)
+        labelled = np.flatnonzero((self.images.split == 0) | (self.images.split == 1))
+        for part in ("labelled", "valid", "test"):
+            held = self._activations.get((part, self._backbone_key, self.size))
+            if held is not None and np.isin(rows, held[0]).all():
+                break
+        else:
+            alone = not self.precompute and np.array_equal(rows, self.images.valid.rows)
+            part = "valid" if alone else "labelled" if np.isin(rows, labelled).all() else "test"
+            covered = {"valid": self.images.valid.rows, "labelled": labelled, "test": rows}[part]
+            array = cached.activations(
+                self.network,
+                self.viewer,
+                covered,
+                self._backbone_key,
+                self.cache,
+                self._run,
+                precision=self.precision,
+                report=self.tell,
+                place=self.place(),
+                should_stop=self.should_stop,
+            )
+            held = (covered, array)
+            self._activations[part, self._backbone_key, self.size] = held
+            self.network.train(self.network.head.training)
+        return torch.from_numpy(held[1][np.searchsorted(held[0], rows)]).to(self.device)
+
+    # ---------------------------------------------------------------- pixels
+
+    def prepare(self) -> None:
+        """Decodes the images at this size where that has not been done; sets aside what cannot be used."""
+        if self.size not in self._pixels:
+            self._pixels = {self.size: self._decoded(self.size)} | {
+                size: made for size, made in self._pixels.items() if size == self.largest
+            }
+        if self.prepared:
+            return
+        start = time.monotonic()
+        pixels = self._pixels[self.size]
+        self.images = self.images.without({row: why for row, why in pixels.broken.items()})
+        self.prepared = True
+        images = self.images
+        self.tell(
+            events.ImagesReady(
+                train=len(images.train),
+                valid=len(images.valid),
+                test=len(images.test),
+                task=images.task.name,
+                classes=list(images.classes),
+                counts=images.counts(),
+                set_aside=dict(images.set_aside),
+                missing=dict(images.missing),
+                seconds=self._decoding + time.monotonic() - start,
+            )
+        )
+        for note in images.notes:
+            self.tell(events.Warned(text=note, **self.place()))
+        for what, named in (("set aside", images.set_aside), ("answered without their picture, by class frequency,", images.missing)):
+            if named:
+                text = f"{len(named):,} {'image is' if len(named) == 1 else 'images are'} {what}: "
+                self.tell(events.Warned(text=text + few(f"{name} ({why})" for name, why in named.items()), **self.place()))
+
+    def _decoded(self, size: int) -> Pixels:
+        start = time.monotonic()
+        larger = self._pixels.get(self.largest)
+        if larger is None and size < self.largest:
+            larger = self._pixels[self.largest] = self._decoded(self.largest)
+        made = decode(
+            self.images, size, self.crop_at(size), self.cache, larger=larger, report=self.tell, should_stop=self.should_stop
+        )
+        self._decoding = time.monotonic() - start
+        return made
+
+    def crop_at(self, size: int) -> float:
+        """The share of the shorter side that a plain view of this size shows."""
+        if not isinstance(self.crop, str):
+            return float(self.crop)
+        if self._short is None:
+            self._short = usual_shape(self.images.sources)[0]
+        return 0.875 if self._short >= 1.5 * size else 1.0
+
+    @property
+    def pixels(self) -> Pixels:
+        """The decoded images at this size."""
+        self.prepare()
+        return self._pixels[self.size]
+
+    @property
+    def viewer(self) -> Viewer:
+        """Views of the decoded images at this size."""
+        if self.size not in self._viewers:
+            self._viewers = {self.size: Viewer(self.pixels, self.network.mean, self.network.std, self.device)}
+        return self._viewers[self.size]
+
+    def preview(self, row: int = 0, n: int = 6, augmentation: Augmentation | None = None) -> np.ndarray:
+        """`n` random views of one image of the table as they would train, uint8 (n, size, size, 3)."""
+        self.prepare()
+        chosen = augmentation or self.augmentation
+        views = [self.viewer.random(np.array([row]), chosen, self.seed, PREVIEW, number) for number in range(n)]
+        return self.viewer.shown(torch.cat(views))
+
+    # ---------------------------------------------------------------- keeping
+
+    def save(self, name: str) -> Path:
+        """Writes the weights to `folder/name.safetensors`; `load(name)` brings them back."""
+        return exporting.save_weights(self, name)
+
+    def load(self, name: str) -> None:
+        """The weights that `save(name)` wrote. Raises NetworkError where they are not there or do not fit."""
+        exporting.load_weights(self, name)
+        self.weights_changed()
+
+    def export(self, folder: str | Path) -> Path:
+        """Writes `model.safetensors` and `model.json`: all that `recipes.load(folder)` needs to predict, on a CPU by default."""
+        return exporting.export(self, Path(folder))
+
+    def checkpoint(self, progress: training.Progress | None = None, optimizer=None, average=None) -> None:
+        """Writes the whole state, if a recipe or run has said where."""
+        if self.checkpoints is not None:
+            self.checkpoints.write(*state.pack(self, progress, optimizer, average))
+
+    def restore(self, saved: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
+        """Puts the learner back where a checkpoint was written."""
+        self._pending = state.unpack(self, saved, tensors)
+        self.weights_changed()
+
+    def taken_up(self, optimizer: torch.optim.Optimizer, average: training.Average | None) -> training.Progress:
+        """How far the fit that begins now had come when its checkpoint was written; fresh where there is none."""
+        if self._pending is None:
+            return training.Progress()
+        progress, tensors = self._pending
+        self._pending = None
+        state.refill(optimizer, average, tensors)
+        return progress
+
+    # ---------------------------------------------------------------- telling and obeying
+
+    @contextlib.contextmanager
+    def reporting(self, report: events.Report | None) -> Iterator[None]:
+        """Tells events to `report` for a while; without one, to the learner's, else to the terminal or notebook."""
+        before = self.reporter
+        shown = contextlib.nullcontext(report or before)
+        if report is None and before is None:
+            shown = progress.shown_here()
+        with shown as reporter:
+            self.reporter = reporter
+            try:
+                yield
+            finally:
+                self.reporter = before
+
+    def tell(self, event: events.Event) -> None:
+        """Hands an event to whoever listens."""
+        if self.reporter is not None:
+            self.reporter(event)
+
+    def obey(self) -> None:
+        """Raises Stopped where a stop was asked for."""
+        if self.should_stop():
+            raise Stopped
+
+    def place(self) -> dict[str, int]:
+        """Where in the recipe things happen, for events."""
+        return {"step": self.step, "of": self.of, "size": self.size}
+
+    def gave_way(self, parts: int) -> None:
+        """Tells that memory ran out and what is done about it."""
+        text = f"out of memory: batches of {self.batch_size} now go through in {parts} parts; the result is the same, but slower"
+        self.tell(events.Warned(text=text, **self.place()))
+
+    def memory(self) -> int | None:
+        """Bytes of GPU memory in use, None without a GPU."""
+        return torch.cuda.memory_allocated(self.device) if self.device.type == "cuda" else None
+
+    def batches(self) -> int:
+        """Batches an epoch."""
+        self.prepare()
+        return training.count_batches(len(self.images.train), self.batch_size)
+
+    def weights_changed(self, body: bool = True) -> None:
+        """Says that the body's weights may have changed, so cached activations have to be looked up anew."""
+        if body:
+            self._backbone_key = None
+
+    @contextlib.contextmanager
+    def averaged(self, average: training.Average | None) -> Iterator[None]:
+        """Averaged weights in the network for a while."""
+        if average is None:
+            yield
+            return
+        kept = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
+        self.network.load_state_dict(average.tensors)
+        try:
+            yield
+        finally:
+            self.network.load_state_dict(kept)
+
+    def _split(self, name: str) -> Split:
+        if name not in ("train", "valid", "test"):
+            raise RecipeError(f"no such split: {name!r}; there are train, valid and test")
+        return getattr(self.images, name)
+
+
+def _device(name: str) -> torch.device:
+    if name != "auto":
+        try:
+            device = torch.device(name)
+            torch.zeros(1, device=device)
+        except (RuntimeError, AssertionError) as error:
+            raise RecipeError(f"no such device: {name!r} ({' '.join(str(error).split())[:80]}); take auto or cpu") from None
+        return device
+    from accelerate import PartialState
+
+    return torch.device(PartialState().device)
+
+
+def _precision(name: str, device: torch.device) -> str:
+    if name not in ("auto", "fp32", "bf16"):
+        raise RecipeError(f"no such precision: {name!r}; there are auto, fp32 and bf16")
+    if name == "auto":
+        return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+    return name

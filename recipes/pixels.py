@@ -1,0 +1,267 @@
+"""Every image decoded once and kept as uint8 on disk; what cannot be decoded is set aside and named.
+
+An image is scaled so that its shorter side is `size / crop` pixels, and kept with its whole longer side up to a limit that
+the pictures themselves set (their 90th percentile of long to short side, at most 2). Portraits are stored turned, so
+that all rows have one shape and a batch is one gather. JPEGs are decoded at the smallest DCT scale that is large enough.
+A smaller size is derived from a larger one that is there, not decoded again.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from recipes import chance, events
+from recipes.errors import StorageError
+from recipes.images import Images
+from recipes.store import StoredArray, digest
+
+__all__ = ["Pace", "Pixels", "centre_square", "decode", "open_picture", "usual_shape"]
+
+VERSION = 1  # part of every key: raise it when the same file would give other pixels
+CHUNK = 64
+MAX_PIXELS = 500_000_000
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Decoded images. `array` uint8 (n, height, width, 3), `height` the shorter side; `shape` int32 (n, 2) the used height and
+    width of each row; `turned` says that a row is stored with its axes swapped. `broken` maps a row to a reason."""
+
+    array: np.ndarray
+    shape: np.ndarray
+    turned: np.ndarray
+    broken: dict[int, str]
+    size: int
+    key: str
+
+    def plain(self, rows: np.ndarray) -> np.ndarray:
+        """The centre square of `size` pixels of each row, uint8 (len(rows), size, size, 3)."""
+        out = np.empty((len(rows), self.size, self.size, 3), np.uint8)
+        for i, row in enumerate(rows):
+            height, width = self.shape[row]
+            top, left = (height - self.size) // 2, (width - self.size) // 2
+            square = self.array[row, top : top + self.size, left : left + self.size]
+            out[i] = square.swapaxes(0, 1) if self.turned[row] else square
+        return out
+
+
+class Pace:
+    """Tells how far a long call has come, four times a second at most, with the seconds that it has left."""
+
+    def __init__(self, report: events.Report, place: dict, stage: str, **more):
+        self.report, self.place, self.stage, self.more = report, place, stage, more
+        self.start = self.told_at = time.monotonic()
+        self.first: int | None = None
+
+    def __call__(self, done: int, total: int, **more) -> None:
+        now = time.monotonic()
+        if self.first is None:
+            self.first, self.start = done, now
+        if done < total and now - self.told_at < 0.25:
+            return
+        self.told_at = now
+        spent, made = now - self.start, done - self.first
+        left = spent / made * (total - done) if made else None
+        pace = {"seconds_left": left, "done": done, "total": total}
+        self.report(events.Batch(stage=self.stage, **self.place, **pace, **self.more, **more))
+
+
+def decode(
+    images: Images,
+    size: int,
+    crop: float,
+    cache: Path,
+    *,
+    larger: Pixels | None = None,
+    report: events.Report = lambda event: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    workers: int | None = None,
+) -> Pixels:
+    """The pixels of every row of `images` for square views of `size` pixels, `crop` of the shorter side.
+
+    Made from `larger` where that is given, else from the files. Raises Stopped, and StorageError on a full disk.
+    """
+    short = max(size, round(size / crop))
+    key, sources = _key(images), images.sources
+    ratio = max(1.0, larger.array.shape[2] / larger.array.shape[1]) if larger else usual_shape(sources)[1]
+    width = max(short, round(short * ratio))
+    key = digest("pixels", VERSION, key, short, width, larger.key if larger else "files")
+    stored = StoredArray(cache / "pixels" / key, len(images), (short, width, 3), "uint8")
+    pool = ThreadPoolExecutor(workers or cores())
+
+    def make(out: np.ndarray, first: int, last: int) -> dict:
+        def one(row: int) -> list | str:
+            if larger is not None:
+                if row in larger.broken:
+                    return larger.broken[row]
+                height, across = larger.shape[row]
+                picture = Image.fromarray(np.ascontiguousarray(larger.array[row, :height, :across]))
+                turned = bool(larger.turned[row])
+            else:
+                try:
+                    picture = open_picture(sources[row], short)
+                except _Unusable as error:
+                    return str(error)
+                turned = picture.height > picture.width
+                if turned:
+                    picture = picture.transpose(Image.Transpose.TRANSPOSE)
+            pixels = _fit(picture, short, width)
+            out[row, :, : pixels.shape[1]] = pixels
+            return [pixels.shape[1], turned]
+
+        return {str(row): note for row, note in zip(range(first, last), pool.map(one, range(first, last)))}
+
+    pace = Pace(report, {"size": size}, "resize" if larger else "decode")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            array = stored.build(make, CHUNK, pace, should_stop)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    notes = [stored.notes[str(row)] for row in range(len(images))]
+    broken = {row: note for row, note in enumerate(notes) if isinstance(note, str)}
+    usable = [(short, *note) if not isinstance(note, str) else (short, width, False) for note in notes]
+    shape = np.array([(height, across) for height, across, _ in usable], np.int32).reshape(-1, 2)
+    return Pixels(array, shape, np.array([turned for *_, turned in usable], bool), broken, size, key)
+
+
+def usual_shape(sources: Sequence[Path | np.ndarray], looked_at: int = 200) -> tuple[int, float]:
+    """The median shorter side in pixels, and the 90th percentile of long to short side (1 to 2), of up to 200 images."""
+    rows = np.arange(len(sources))
+    if len(rows) > looked_at:
+        rows = np.sort(chance.order(rows, 0)[:looked_at])
+    sides = []
+    for row in rows:
+        source = sources[row]
+        try:
+            if isinstance(source, np.ndarray):
+                sides.append(sorted(source.shape[:2]))
+            else:
+                with Image.open(source) as picture:
+                    sides.append(sorted(picture.size))
+        except Exception:  # what a broken file raises is anybody's guess; decode names it
+            continue
+    if not sides:
+        return 0, 1.0
+    array = np.array(sides, float)
+    ratio = float(np.quantile(array[:, 1] / np.maximum(array[:, 0], 1), 0.9))
+    return int(np.median(array[:, 0])), min(2.0, round(ratio * 24) / 24)
+
+
+def centre_square(picture: Image.Image, size: int, short: int) -> np.ndarray:
+    """The plain view of one picture, uint8 (size, size, 3): its shorter side scaled to `short`, the middle of that."""
+    turned = picture.height > picture.width
+    if turned:
+        picture = picture.transpose(Image.Transpose.TRANSPOSE)
+    pixels = _fit(picture, short, 2 * short)
+    top, left = (pixels.shape[0] - size) // 2, (pixels.shape[1] - size) // 2
+    square = pixels[top : top + size, left : left + size]
+    return np.ascontiguousarray(square.swapaxes(0, 1) if turned else square)
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
+
+
+class _Unusable(Exception):
+    """Why an image cannot be decoded, in a few words."""
+
+
+def open_picture(source: Path | np.ndarray, short: int | None = None) -> Image.Image:
+    """An RGB picture, upright by its EXIF tag, every mode converted: one channel copied to three, alpha dropped, CMYK and
+    palettes converted, 16 bits scaled to 8. `short` allows JPEGs to come smaller, no shorter than that.
+
+    Raises an error whose text says what is wrong with the file.
+    """
+    if isinstance(source, np.ndarray):
+        return _to_rgb(Image.fromarray(source[..., 0] if source.ndim == 3 and source.shape[2] == 1 else source))
+    try:
+        if os.path.getsize(source) == 0:
+            raise _Unusable("empty file")
+        with Image.open(source) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise _Unusable(f"too large: {picture.width} × {picture.height} pixels")
+            if short is not None and picture.format == "JPEG" and picture.mode in ("RGB", "L"):
+                scale = short / min(picture.size)
+                picture.draft(None, (int(np.ceil(picture.width * scale)), int(np.ceil(picture.height * scale))))
+            picture.load()
+            return _to_rgb(ImageOps.exif_transpose(picture))
+    except _Unusable:
+        raise
+    except FileNotFoundError:
+        raise _Unusable("no such file") from None
+    except PermissionError:
+        raise _Unusable("no permission to read it") from None
+    except UnidentifiedImageError:
+        raise _Unusable(f"not a picture: it begins with {_beginning(source)}") from None
+    except Exception as error:  # decoders raise whatever their library does (struct, zlib, ValueError, OSError …)
+        raise _Unusable(f"broken: {' '.join(str(error).split())[:120] or type(error).__name__}") from None
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode == "RGB":
+        return picture
+    if picture.mode.startswith("I") or picture.mode == "F":
+        return Image.fromarray(_to_eight_bits(np.asarray(picture))).convert("RGB")
+    if picture.mode == "P" and "transparency" in picture.info:
+        return picture.convert("RGBA").convert("RGB")
+    return picture.convert("RGB")
+
+
+def _to_eight_bits(values: np.ndarray) -> np.ndarray:
+    """Deep grey values as uint8: 16 bits in full, 12 bits where no value needs more, 8 where 8 are enough; floats up to 1
+    as shares of white."""
+    shares = values.dtype.kind == "f"
+    values = np.nan_to_num(values.astype(np.float64))
+    top = values.max(initial=0)
+    if shares and top <= 1:
+        full = 1.0
+    else:
+        full = next((limit for limit in (255.0, 4095.0, 65535.0) if top <= limit), top)
+    return np.clip(np.rint(values * (255 / full)), 0, 255).astype(np.uint8)
+
+
+def _fit(picture: Image.Image, short: int, longest: int) -> np.ndarray:
+    """A landscape picture as uint8 (short, width ≤ longest, 3), its far ends cut where it is longer."""
+    scale = short / picture.height
+    width = max(short, round(picture.width * scale))
+    box = (0.0, 0.0, float(picture.width), float(picture.height))
+    if width > longest:
+        cut = (picture.width - longest / scale) / 2
+        box, width = (cut, 0.0, picture.width - cut, float(picture.height)), longest
+    return np.asarray(picture.resize((width, short), Image.Resampling.BICUBIC, box=box, reducing_gap=3.0))
+
+
+def _key(images: Images) -> str:
+    """What the pixels depend on: each file's path, size and time, each array's content."""
+    return digest([_mark(source) for source in images.sources])
+
+
+def _mark(source: Path | np.ndarray) -> object:
+    if isinstance(source, np.ndarray):
+        import hashlib
+
+        return [source.shape, hashlib.blake2b(np.ascontiguousarray(source).tobytes(), digest_size=16).hexdigest()]
+    try:
+        stat = os.stat(source)
+    except OSError:
+        return [str(source)]
+    return [os.path.abspath(source), stat.st_size, stat.st_mtime_ns]
+
+
+def _beginning(source: Path) -> str:
+    try:
+        with open(source, "rb") as file:
+            return repr(file.read(12))
+    except OSError as error:
+        raise StorageError(f"a file cannot be read: {source} ({error.strerror}); check the disk") from None

@@ -1,0 +1,169 @@
+"""Arrays on disk that are computed once: built in chunks, taken up again after any death, never half-read.
+
+An array is a folder: `data.bin` (raw rows), `rows.json` (how many rows are done, and what the maker noted of them) and,
+when all are done, `array.json`, written last. Only one process builds a folder at a time; others wait for it.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from recipes.errors import Stopped, StorageError
+
+__all__ = ["StoredArray", "atomic_write", "default_cache", "digest", "writable_folder"]
+
+
+def default_cache() -> Path:
+    """Where arrays are kept unless told otherwise: `$ASSISTANT_HOME/cache`, else the user's cache folder."""
+    home = os.environ.get("ASSISTANT_HOME")
+    if home:
+        return Path(home) / "cache"
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("recipe-assistant")) / "cache"
+
+
+def digest(*parts: object) -> str:
+    """A name of 24 letters and digits for what `parts` say."""
+    text = json.dumps(parts, sort_keys=True, default=str).encode()
+    return hashlib.blake2b(text, digest_size=12).hexdigest()
+
+
+def writable_folder(folder: Path) -> Path:
+    """The folder, made where it was missing. Raises StorageError where nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe-{os.getpid()}"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise StorageError(f"a folder cannot be written: {folder} ({error.strerror}); choose another or free it") from None
+    return folder
+
+
+def atomic_write(path: Path, content: bytes | str) -> None:
+    """The file appears whole or not at all. Raises StorageError when the disk is full or not writable."""
+    data = content.encode() if isinstance(content, str) else content
+    half = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(half, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(half, path)
+    except OSError as error:
+        half.unlink(missing_ok=True)
+        raise _storage_error(path, error) from None
+
+
+class StoredArray:
+    """`rows` rows of `shape` and `dtype` under `folder`. `array` is the memory map once `build` is through."""
+
+    def __init__(self, folder: Path, rows: int, shape: tuple[int, ...], dtype: str):
+        self.folder, self.rows, self.shape, self.dtype = folder, rows, shape, np.dtype(dtype)
+        self.notes: dict[str, Any] = {}
+
+    def build(
+        self,
+        make: Callable[[np.ndarray, int, int], dict[str, Any]],
+        chunk: int,
+        told: Callable[[int, int], None],
+        should_stop: Callable[[], bool],
+    ) -> np.ndarray:
+        """The finished array: read where it is there, else made chunk by chunk.
+
+        `make(out, first, last)` fills rows first..last and returns notes to keep (a dict, merged over chunks);
+        `told(done, rows)` hears of progress. Raises Stopped between chunks, StorageError when the disk is full.
+        """
+        writable_folder(self.folder)
+        with self._only_one(should_stop):
+            if not (self.folder / "array.json").exists():
+                self._fill(make, chunk, told, should_stop)
+        self.notes = json.loads((self.folder / "array.json").read_text())["notes"]
+        os.utime(self.folder / "array.json")  # the last use, for whoever tidies up
+        if self.rows == 0:
+            return np.zeros((0, *self.shape), self.dtype)
+        return np.memmap(self.folder / "data.bin", self.dtype, "r", shape=(self.rows, *self.shape))
+
+    def _fill(self, make, chunk: int, told, should_stop) -> None:
+        done, notes = self._begun()
+        data = self.folder / "data.bin"
+        if self.rows:
+            if done == 0:
+                self._reserve(data)
+            out = np.memmap(data, self.dtype, "r+", shape=(self.rows, *self.shape))
+            told(done, self.rows)
+            saved = time.monotonic()
+            while done < self.rows:
+                if should_stop():
+                    self._remember(out, done, notes)
+                    raise Stopped
+                last = min(done + chunk, self.rows)
+                notes.update(make(out, done, last))
+                done = last
+                told(done, self.rows)
+                if time.monotonic() - saved > 5:
+                    self._remember(out, done, notes)
+                    saved = time.monotonic()
+            out.flush()
+        atomic_write(self.folder / "array.json", json.dumps({"rows": self.rows, "notes": notes}))
+        (self.folder / "rows.json").unlink(missing_ok=True)
+
+    def _begun(self) -> tuple[int, dict[str, Any]]:
+        try:
+            begun = json.loads((self.folder / "rows.json").read_text())
+            size = (self.folder / "data.bin").stat().st_size
+        except (OSError, ValueError):
+            return 0, {}
+        whole = size == self.rows * int(np.prod(self.shape)) * self.dtype.itemsize
+        return (begun["done"], begun["notes"]) if whole else (0, {})
+
+    def _remember(self, out: np.ndarray, done: int, notes: dict[str, Any]) -> None:
+        if isinstance(out, np.memmap):
+            out.flush()
+        atomic_write(self.folder / "rows.json", json.dumps({"done": done, "notes": notes}))
+
+    def _reserve(self, data: Path) -> None:
+        """Room for the whole array before the first row, since a memory map on a full disk kills the process."""
+        size = self.rows * int(np.prod(self.shape)) * self.dtype.itemsize
+        free = shutil.disk_usage(self.folder).free
+        if size > free:
+            raise StorageError(
+                f"the disk is full: {size / 1e9:.2f} GB needed in {self.folder}, {free / 1e9:.2f} GB free; "
+                "free some, or set ASSISTANT_HOME to another disk"
+            )
+        try:
+            with open(data, "wb") as file:
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(file.fileno(), 0, size)
+                else:
+                    file.truncate(size)
+        except OSError as error:
+            data.unlink(missing_ok=True)
+            raise _storage_error(data, error) from None
+
+    def _only_one(self, should_stop: Callable[[], bool]):
+        lock = FileLock(self.folder / ".lock")
+        while True:
+            try:
+                return lock.acquire(timeout=0.5)
+            except Timeout:
+                if should_stop():
+                    raise Stopped from None
+
+
+def _storage_error(path: Path, error: OSError) -> StorageError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(f"the disk is full: {path} could not be written; free some space, then resume")
+    return StorageError(f"a file cannot be written: {path} ({error.strerror}); check the folder's permissions")

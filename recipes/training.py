@@ -1,0 +1,159 @@
+"""The training loop: one epoch over cached activations or augmented pixels, within the memory that there is."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from recipes import chance, schedules
+from recipes.errors import RecipeError
+
+__all__ = ["Average", "Plan", "Progress", "halving", "is_out_of_memory", "optimizer_for", "rates_for"]
+
+DECAY = 0.01
+BETAS = (0.9, 0.99)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a fit does: epochs of each cycle, and a factor (and maybe a momentum) for each batch."""
+
+    cycles: tuple[int, ...]
+    factors: np.ndarray
+    momenta: np.ndarray | None = None
+    until_overfitting: bool = False
+
+    @property
+    def epochs(self) -> int:
+        """Epochs in all, if no cycle is left out."""
+        return sum(self.cycles)
+
+    def cycle_of(self, epoch: int) -> tuple[int, bool]:
+        """The cycle (from 0) that an epoch (from 0) is in, and whether it is that cycle's last."""
+        ends = np.cumsum(self.cycles)
+        cycle = int(np.searchsorted(ends, epoch, side="right"))
+        return cycle, epoch + 1 == ends[cycle]
+
+    @staticmethod
+    def sgdr(batches: int, cycles: int, cycle_len: int, cycle_mult: int, until_overfitting: bool = False) -> Plan:
+        """Cosine cycles with warm restarts."""
+        lengths = tuple(schedules.cycle_lengths(cycles, cycle_len, cycle_mult))
+        return Plan(lengths, schedules.sgdr(batches, cycles, cycle_len, cycle_mult), None, until_overfitting)
+
+    @staticmethod
+    def one_cycle(batches: int, epochs: int) -> Plan:
+        """One cycle up and down."""
+        factors, momenta = schedules.one_cycle(batches * epochs)
+        return Plan((epochs,), factors, momenta)
+
+
+@dataclass
+class Progress:
+    """How far a fit has come; plain data, so that a checkpoint can hold it."""
+
+    epoch: int = 0
+    best_before_cycle: list[float] | None = None
+    best_in_fit: list[float] | None = None
+    told: list[dict[str, Any]] = field(default_factory=list)
+    over: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return asdict(self)
+
+
+def rates_for(rates: float | Sequence[float], ratio: float) -> tuple[float, float, float]:
+    """One rate a layer group: a float is the head's, and each group before it has `ratio` times less."""
+    if isinstance(rates, (int, float)):
+        made = (rates / ratio**2, rates / ratio, float(rates))
+    else:
+        made = tuple(float(rate) for rate in rates)
+    if len(made) != 3 or not all(np.isfinite(made)) or min(made) <= 0:
+        raise RecipeError(f"not learning rates: {rates}; give one number above 0, or three (early body, late body, head)")
+    return made  # type: ignore[return-value]
+
+
+def optimizer_for(network, rates: tuple[float, float, float]) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov & Hutter 2019) on the layer groups that learn, one rate each; biases and norms are not decayed."""
+    parameters = dict(network.named_parameters())
+    groups = []
+    for number, (names, rate) in enumerate(zip(network.groups, rates)):
+        for decayed in (True, False):
+            chosen = [parameters[n] for n in names if parameters[n].requires_grad and (parameters[n].ndim > 1) == decayed]
+            if chosen:
+                groups.append(
+                    {"params": chosen, "lr": rate, "rate": rate, "group": number, "weight_decay": DECAY if decayed else 0.0}
+                )
+    return torch.optim.AdamW(groups, betas=BETAS, fused=True)
+
+
+class Average:
+    """Exponential moving average of a network's weights and statistics (EMA)."""
+
+    def __init__(self, network, decay: float):
+        self.decay, self.updates = decay, 0
+        self.tensors = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, network) -> None:
+        """Moves the average towards the weights of now; young averages move faster."""
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        for name, tensor in network.state_dict().items():
+            if tensor.is_floating_point():
+                self.tensors[name].lerp_(tensor, 1 - decay)
+            else:
+                self.tensors[name].copy_(tensor)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that the device's or the machine's memory ran out."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error).lower()
+    signs = ("out of memory", "can't allocate memory", "not enough memory", "alloc failed", "bad_alloc")
+    return isinstance(error, RuntimeError) and any(sign in text for sign in signs)
+
+
+def halving(
+    work: Callable[[int], Any], parts: int, most: int, gave_way: Callable[[int], None]
+) -> tuple[Any, int]:
+    """`work(parts)`, a batch's work cut in so many parts; when memory runs out, once more with twice as many, up to `most`.
+
+    Returns the result and the number of parts that fitted; `gave_way(parts)` hears of each doubling. Raises RecipeError
+    when even the smallest parts do not fit.
+    """
+    while True:
+        try:
+            return work(parts), parts
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            failed = " ".join(str(error).split())[:120]
+        # outside the except clause, so that the failed pass's tensors are let go
+        if parts * 2 > most:
+            raise RecipeError(
+                f"out of memory: even {max(1, most // parts)} images at a time do not fit ({failed}); "
+                "take a smaller size or architecture"
+            )
+        parts *= 2
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        gave_way(parts)
+
+
+def batches_of(rows: np.ndarray, batch_size: int, seed: int, *place: int) -> list[np.ndarray]:
+    """The rows shuffled by (seed, place) and cut into batches of `batch_size`, to within a few, none left over."""
+    shuffled = chance.order(rows, seed, *place)
+    return np.array_split(shuffled, count_batches(len(rows), batch_size))
+
+
+def count_batches(images: int, batch_size: int) -> int:
+    """Batches an epoch: as many as come nearest to `batch_size`, at least one."""
+    return max(1, round(images / batch_size))

@@ -1,0 +1,17 @@
+"""Test-time augmentation: the plain image and n random views of it, the mean of their probabilities."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from recipes.learner import Learner
+
+__all__ = ["passes"]
+
+
+def passes(learner: Learner, split: str, n: int = 4) -> np.ndarray:
+    """The answers that TTA takes the mean of, float32 (n + 1, images, classes): the plain view's first, then each random view's."""
+    return np.stack([learner.predict(split), *(learner.view_answers(split, number) for number in range(n))])
