@@ -80,12 +80,16 @@ class Recipe:
 
     def changed(self, **settings: Any) -> Recipe:
         """The recipe with these fields in every step that has them: `EIGHT_STEPS.changed(ratio=3, style="top_down")`."""
-        known = {spec.name for step in self.steps for spec in fields(step)}
         for name in settings:
-            if name not in known:
-                raise RecipeError(f"no step of {self.name} has {name!r}; there are {', '.join(sorted(known))}")
+            if not self.has(name):
+                known = sorted({spec.name for step in self.steps for spec in fields(step)})
+                raise RecipeError(f"no step of {self.name} has {name!r}; there are {', '.join(known)}")
         steps = (replace(s, **{n: v for n, v in settings.items() if n in {f.name for f in fields(s)}}) for s in self.steps)
         return replace(self, steps=tuple(steps))
+
+    def has(self, name: str) -> bool:
+        """Whether a step has a field of that name."""
+        return any(name == spec.name for step in self.steps for spec in fields(step))
 
     def _begin(self, learner: Learner, folder: Path | None) -> int:
         """The step to begin with: the first, or the one that a checkpoint was written in."""

@@ -73,15 +73,15 @@ class Images:
         id_column: str | None = None,
         label_column: str | Sequence[str] | None = None,
         suffix: str = "",
-        test: str | os.PathLike | Sequence[str | os.PathLike] | None = None,
+        test: str | os.PathLike | Mapping[str, str | os.PathLike] | None = None,
         valid: float | Sequence[str] = 0.2,
         task: str = "auto",
         seed: int = 42,
     ) -> Images:
         """Images named by a CSV: a column of ids and a column of labels, or several columns (one-hot or numbers).
 
-        `folder` and `test` are folders, beside the CSV where they are relative and not found from here; `test` may
-        also be a list of files. An id is a file name with or without `suffix`. Without column names the first column is the id and
+        `folder` and `test` are folders, beside the CSV where they are there; `test` may also map ids to files, in the order in
+        which they are to be predicted. An id is a file name with or without `suffix`. Without column names the first column is the id and
         the second the label. `valid` is the share that validates, or the ids that do. `task` is auto, single_label,
         multi_label or regression. Labels whose file is missing are set aside and named. Raises ImagesError.
         """
@@ -110,13 +110,7 @@ class Images:
         targets, made = _encode(labels, columns, task)
         images = cls(tuple(ids), tuple(sources), targets, np.zeros(len(ids), np.int8), made, set_aside, seed=seed)
         images = images._with_validation(valid, seed)
-        if test is not None:
-            if not isinstance(test, (str, os.PathLike)):
-                images = images._with_test([Path(path).stem for path in test], [Path(path) for path in test])
-            else:
-                found = image_files(_beside(test, base))
-                images = images._with_test([_bare(path, found[0], suffix) for path in found[1]], found[1])
-        return images._checked()
+        return images._with_test_files(test, base, suffix)._checked()
 
     @classmethod
     def from_folders(
@@ -125,12 +119,12 @@ class Images:
         *,
         train: str = "train",
         valid: str | float = "valid",
-        test: str | None = None,
+        test: str | Mapping[str, str | os.PathLike] | None = None,
         seed: int = 42,
     ) -> Images:
         """Images in a folder a class: `root/train/cat/1.jpg`. `valid` is a folder of the same form or a share of train.
 
-        `test` is a folder of images without classes. An id is the path below its split's folder. Raises ImagesError.
+        `test` is a folder of images without classes, or maps ids to files. An id is the path below its split's folder. Raises ImagesError.
         """
         root = Path(root)
         folder, files = image_files(root / train)
@@ -163,10 +157,7 @@ class Images:
         images = cls(tuple(ids), tuple(paths), made.encode(names), split, made, notes=notes, seed=seed)
         if not isinstance(valid, str):
             images = images._with_validation(valid, seed)
-        if test is not None:
-            test_folder, found = image_files(root / test)
-            images = images._with_test([path.relative_to(test_folder).as_posix() for path in found], found)
-        return images._checked()
+        return images._with_test_files(test, root, "")._checked()
 
     @classmethod
     def from_arrays(
@@ -312,6 +303,14 @@ class Images:
         for number in sorted(set(self.targets[split == VALID].tolist()) - trained):
             split[np.flatnonzero((split == VALID) & (self.targets == number))[0]] = TRAIN
         return replace(self, split=split)
+
+    def _with_test_files(self, test: str | os.PathLike | Mapping | None, base: Path, suffix: str) -> Images:
+        if test is None:
+            return self
+        if isinstance(test, Mapping):
+            return self._with_test([str(name) for name in test], [Path(path) for path in test.values()])
+        folder, found = image_files(_beside(test, base))
+        return self._with_test([_bare(path, folder, suffix) for path in found], found)
 
     def _with_test(self, ids: Sequence[str], sources: Sequence[Path | np.ndarray]) -> Images:
         return replace(

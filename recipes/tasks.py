@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch.nn import functional
 
 from recipes.errors import ImagesError, few
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["MultiLabel", "Regression", "SingleLabel", "Task", "answers_of", "guess_task", "loss_of", "sorted_classes"]
 
@@ -125,6 +127,8 @@ Task = SingleLabel | MultiLabel | Regression
 def loss_of(task: Task, logits: torch.Tensor, targets: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
     """Mean loss of a batch: cross-entropy (with label smoothing, Szegedy et al. 2016), binary cross-entropy (targets moved
     towards one half by the same share), or L1 on scaled targets."""
+    from torch.nn import functional  # here, so that reading a folder does not have to load torch
+
     if isinstance(task, SingleLabel):
         return functional.cross_entropy(logits, targets, label_smoothing=smoothing)
     if isinstance(task, MultiLabel):

@@ -1,0 +1,316 @@
+"""The `assistant` command: each subcommand starts a run, or reads a folder. What takes long to import is imported where it is used."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="From a Kaggle image competition to a scored submission, with a recipe that anyone can read.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+JSON = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; the next free one where it is taken.")] = 7860,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = False,
+) -> None:
+    """Open the web app."""
+    # The page is above this command in the house, so it is started as its own program.
+    command = [sys.executable, "-c", "import app, sys; sys.exit(app.main(sys.argv[1:]))", "--host", host, "--port", str(port)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")])}
+    os.execve(sys.executable, [*command, *(["--browser"] if browser else [])], environment)
+
+
+@app.command()
+def sample(folder: Annotated[Path, typer.Argument(help="Folder to write.", metavar="DIR")]) -> None:
+    """Write the embedded sample competition: handwritten digits in Kaggle's form."""
+    from assistant.sample import write_sample
+
+    print_line(f"written: {write_sample(folder)} (train.csv, train/, test/, sample_submission.csv); try: assistant run {folder}")
+
+
+@app.command()
+def read(folder: Annotated[str, typer.Argument(metavar="FOLDER", help="A competition folder, or the word sample.")], as_json: JSON = False) -> None:
+    """What this folder asks for, with reasons."""
+    from assistant.competition import public
+
+    competition = competition_in(folder)
+    if as_json:
+        print_json(public(competition))
+        return
+    from recipes.errors import few
+
+    asked = competition.submission
+    lines = {
+        "competition": f"{competition.title} ({competition.slug})",
+        "task": f"{competition.task.replace('_', '-')}, {len(competition.classes)} classes: {few(competition.classes, 8)}",
+        "labels": competition.labels_from,
+        "pictures": f"{competition.train_images:,} to train and validate, {competition.test_images:,} to predict",
+        "answer": f"{asked.template or 'no template'}: {asked.id_column}, {few(asked.columns, 8)}; {asked.value}: {asked.why}",
+        "metric": f"{competition.metric.name} ({competition.metric.direction} is better): {competition.metric.why}",
+    }
+    for name, text in lines.items():
+        print_line(f"{name:<12}{text}")
+    for text in competition.warnings:
+        print_line(f"{'note':<12}{text}")
+
+
+@app.command()
+def run(
+    competition: Annotated[str, typer.Argument(metavar="FOLDER", help="A competition folder, or the word sample.")],
+    recipe: Annotated[str, typer.Option(help="eight_steps, five_steps or one_cycle.")] = "eight_steps",
+    arch: Annotated[str | None, typer.Option(help="Any timm architecture.  [default: resnet34]", show_default=False)] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="auto (RECIPES_WEIGHTS, else the Hub), none (random), or a file.  [default: auto]", show_default=False)
+    ] = None,
+    sizes: Annotated[
+        str | None, typer.Option(help="Image sides in pixels; several, such as 128,224, resize progressively.  [default: 224]", show_default=False)
+    ] = None,
+    tta: Annotated[int, typer.Option(help="Random views a test image, beside the plain one.")] = 4,
+    folds: Annotated[int, typer.Option(help="More than 1: cross-validation, predictions averaged.")] = 1,
+    valid: Annotated[float, typer.Option(help="Share of the labelled images that validates, with one fold.")] = 0.2,
+    seed: Annotated[int, typer.Option(help="Seed of the split and of everything random.")] = 42,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    batch_size: Annotated[int | None, typer.Option(help="Images a step.  [default: 64]", show_default=False)] = None,
+    augment: Annotated[
+        str | None, typer.Option(help="plain (no flips), side_on (photos) or top_down (satellite, microscope).  [default: side_on]", show_default=False)
+    ] = None,
+    ratio: Annotated[
+        float | None, typer.Option(help="How much lower each earlier group's rate is: 10 photos, 3 medical or satellite.  [default: 10]", show_default=False)
+    ] = None,
+    max_cycles: Annotated[int | None, typer.Option(help="Cycles of the last step at most.  [default: 3]", show_default=False)] = None,
+    smoothing: Annotated[float, typer.Option(help="Label smoothing.")] = 0.0,
+    ema: Annotated[float | None, typer.Option(help="Decay of averaged weights, such as 0.99.")] = None,
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    out: Annotated[Path | None, typer.Option(help="Run folder to write.  [default: a new one among `assistant runs`]", show_default=False)] = None,
+    as_json: JSON = False,
+) -> None:
+    """Recipe to submission: train, predict, and write the CSV."""
+    from assistant.runs import Options, start_run
+    from assistant.sample import OPTIONS
+
+    found = competition_in(competition)
+    asked: dict[str, Any] = {"recipe": recipe, "tta": tta, "folds": folds, "valid": valid, "seed": seed, "device": device}
+    asked |= {"smoothing": smoothing, "ema": ema, "precision": precision}
+    if found.sample:
+        asked |= OPTIONS if arch is None else {"augment": "plain", "sizes": [32]}
+    given = {"arch": arch, "weights": weights, "batch_size": batch_size, "augment": augment, "ratio": ratio, "max_cycles": max_cycles}
+    asked |= {name: value for name, value in given.items() if value is not None}
+    if sizes is not None:
+        asked["sizes"] = _sizes(sizes)
+    started = start_run(found, Options(**asked), out)
+    follow(started, as_json)
+
+
+@app.command()
+def resume(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or the name of a run.")], as_json: JSON = False
+) -> None:
+    """Go on with a run that was stopped, failed or died, from where it was."""
+    from assistant.runs import EventReader, find_run
+
+    found = find_run(run)
+    seen = EventReader(found.folder)
+    seen.new()
+    follow(found.resume(), as_json, since=seen.at)
+
+
+@app.command()
+def stop(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or the name of a run.")],
+    keep_best: Annotated[bool, typer.Option("--keep-best", help="Keep the best weights so far, and go on to predict.")] = False,
+) -> None:
+    """Stop a run; it can be resumed."""
+    from assistant.runs import find_run
+
+    found = find_run(run)
+    found.stop(keep_best)
+    if keep_best:
+        print_line(f"{found.name} keeps its best weights and goes on to predict; watch it with: assistant runs")
+        return
+    end = time.monotonic() + 30
+    while found.state() == "running" and time.monotonic() < end:
+        time.sleep(0.1)
+    print_line(f"{found.name} is {found.state()}; go on with: assistant resume {run}")
+
+
+@app.command()
+def runs(as_json: JSON = False) -> None:
+    """All runs, latest first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from assistant.runs import RunError, as_json as told_as_json, list_runs
+
+    told = []
+    for found in list_runs():
+        try:
+            told.append(told_as_json(found))
+        except RunError:
+            continue
+    if as_json:
+        print_json(told)
+        return
+    if not told:
+        print_line("no runs yet; try: assistant run sample")
+        return
+    table = Table(box=None, header_style="dim")
+    for name in ("run", "competition", "state", "recipe", "arch", "sizes", "validation", "with TTA"):
+        table.add_column(name)
+    for row in told:
+        asked, scores = row["options"], row["scores"]
+        shown = [", ".join(f"{n} {v:.4f}" for n, v in scores.get(view, {}).items()) for view in ("valid", "valid_tta")]
+        sizes = ",".join(map(str, asked["sizes"]))
+        table.add_row(row["name"], row["competition"], row["state"], asked["recipe"], asked["arch"], sizes, *shown)
+    Console().print(table)
+
+
+@app.command()
+def check(
+    submission: Annotated[Path, typer.Argument(metavar="SUBMISSION", help="The CSV to check.")],
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="The competition folder, or the word sample.")],
+    as_json: JSON = False,
+) -> None:
+    """Would Kaggle accept this submission?"""
+    from assistant.submission import check as problems_of
+
+    found = competition_in(folder)
+    problems = problems_of(submission, found)
+    if as_json:
+        print_json({"accepted": not problems, "problems": problems})
+    elif not problems:
+        print_line(f"{submission} would be accepted: {found.test_images:,} rows, {found.submission.value}")
+    else:
+        for problem in problems:
+            print(problem, file=sys.stderr)  # noqa: T201 (the command's answer)
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def predict(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, the name of a run, or a folder with a model.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures.")],
+    top: Annotated[int, typer.Option(help="Classes to show, likeliest first.")] = 3,
+    as_json: JSON = False,
+) -> None:
+    """Classes and probabilities of pictures, on the CPU."""
+    from assistant.runs import find_run
+    from recipes import load
+
+    folder = Path(run) if (Path(run) / "model.json").is_file() else find_run(run).folder / "model"
+    model = load(folder)
+    answers = [dict(zip(model.classes, map(float, row))) for row in model.predict([str(path) for path in images])]
+    if as_json:
+        print_json([{"image": str(path), "answer": answer} for path, answer in zip(images, answers)])
+        return
+    for path, answer in zip(images, answers):
+        best = sorted(answer.items(), key=lambda pair: -pair[1])[: max(top, 1)]
+        print_line(f"{path}: " + ", ".join(f"{name} {value:.4f}" for name, value in best))
+
+
+def competition_in(folder: str):
+    """The competition in a folder; for the word sample, the embedded one, written where downloads lie."""
+    from assistant import reading, sample
+    from assistant.settings import home
+
+    if folder == "sample" and not Path("sample").is_dir():
+        return reading.read(sample.write_sample(home() / "sample"))
+    return reading.read(folder)
+
+
+def follow(run, as_json: bool, since: int = 0) -> None:
+    """Shows a run until it ends. Ctrl-C stops the run; what it has learned stays for `resume`."""
+    from rich.console import Console
+
+    from assistant.runs import as_json as told_as_json
+    from recipes import events
+    from recipes.progress import Shown
+
+    console = Console(stderr=as_json)
+    last: events.Event | None = None
+    with Shown(console, live=console.is_terminal and not as_json) as shown:
+        if not as_json:
+            console.print(f"run {run.folder}", highlight=False, markup=False, soft_wrap=True)
+        try:
+            for event in run.watch(since=since):
+                last = event
+                if not as_json:
+                    shown(event)
+        except KeyboardInterrupt:
+            run.stop()
+            for event in run.watch(since=since):
+                last = event
+    if as_json:
+        print_json(told_as_json(run))
+    if isinstance(last, events.RunDone):
+        if not as_json:
+            print_line(f"report: {run.folder / 'report.html'}")
+        return
+    if isinstance(last, events.RunStopped):
+        print_line(f"go on with: assistant resume {run.folder}", error=True)
+        raise typer.Exit(130)
+    if isinstance(last, events.RunFailed):
+        print_line(last.error, error=True)
+    else:
+        print_line(f"the run's process died: see {run.folder / 'worker.log'}; go on with: assistant resume {run.folder}", error=True)
+    raise typer.Exit(1)
+
+
+def print_line(text: str, error: bool = False) -> None:
+    """A line on stdout, or on stderr."""
+    print(text, file=sys.stderr if error else sys.stdout)  # noqa: T201 (a command speaks by printing)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout."""
+    print(json.dumps(value, ensure_ascii=False, indent=1))  # noqa: T201
+
+
+def main() -> None:
+    """The command; errors that a user can cause are one line on stderr, exit status 1."""
+    warnings.simplefilter("ignore")
+    _told(lambda: app())
+
+
+def _told(command: Callable[[], Any]) -> None:
+    try:
+        command()
+    except (KeyboardInterrupt, BrokenPipeError):
+        sys.exit(130)
+    except Exception as error:
+        from pydantic import ValidationError
+
+        from assistant.competition import CompetitionError
+        from assistant.runs import RunError, explain
+        from recipes.errors import RecipeError
+
+        if not isinstance(error, (RunError, CompetitionError, RecipeError, ValidationError, OSError)):
+            raise
+        print_line(explain(error), error=True)
+        sys.exit(1)
+
+
+def _sizes(text: str) -> list[int]:
+    try:
+        return [int(size) for size in text.replace(" ", "").split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a list of sizes such as 128,224", param_hint="--sizes") from None

@@ -1,0 +1,28 @@
+"""Settings, read once at the edge: where things are kept on this machine."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+import platformdirs
+
+__all__ = ["cache_folder", "home", "runs_folder"]
+
+
+@cache
+def home() -> Path:
+    """`$ASSISTANT_HOME`, else the user's cache folder: downloads, runs and caches lie below it."""
+    named = os.environ.get("ASSISTANT_HOME")
+    return Path(named).expanduser().resolve() if named else Path(platformdirs.user_cache_dir("recipe-assistant"))
+
+
+def runs_folder() -> Path:
+    """Where runs lie that were not given a folder of their own."""
+    return home() / "runs"
+
+
+def cache_folder() -> Path:
+    """Where decoded pixels and activations are kept."""
+    return home() / "cache"

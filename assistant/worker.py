@@ -1,0 +1,298 @@
+"""The process that carries out one run: `python -m assistant.worker FOLDER`.
+
+It alone writes into the run folder: it appends events, saves checkpoints, and writes the predictions, the submission, the model and the report.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from assistant.competition import CompetitionError, answers_in_order, image_table
+from assistant.runs import Asked, Run, RunError, started_at
+from assistant.settings import cache_folder
+from recipes import events
+from recipes.errors import RecipeError, Stopped, one_line
+from recipes.store import atomic_write
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from recipes import Images, Learner, Recipe
+
+__all__ = ["main"]
+
+_BATCH_EVERY = 0.5  # seconds between two batch events on disk
+
+
+class EventLog:
+    """Appends events to `events.jsonl`, a whole line at a time."""
+
+    def __init__(self, path: Path):
+        self.file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self.told_at, self.doing = 0.0, "the start"
+        if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
+            os.write(self.file, b"\n")  # a line that a crash cut short
+
+    def __call__(self, event: events.Event) -> None:
+        if isinstance(event, events.Batch):
+            if event.done < event.total and event.t - self.told_at < _BATCH_EVERY:
+                return
+            self.told_at, self.doing = event.t, event.stage
+        elif isinstance(event, events.StepStarted):
+            self.doing = f"step {event.step}: {event.title}"
+        os.write(self.file, json.dumps(event.to_dict(), ensure_ascii=False, allow_nan=False).encode() + b"\n")
+
+
+class StopFile:
+    """Watches for `stop.json`, ten times a second: called, it says whether to stop now."""
+
+    def __init__(self, folder: Path):
+        self.path = folder / "stop.json"
+        self.asked = self.keep_best = self.finishing = False
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def __call__(self) -> bool:
+        return self.asked and not (self.finishing and self.keep_best)
+
+    def at_once(self, *_: object) -> None:
+        """A signal asks for it."""
+        self.asked, self.keep_best = True, False
+
+    def _watch(self) -> None:
+        while True:
+            try:
+                self.keep_best = bool(json.loads(self.path.read_text()).get("keep_best"))
+                self.asked = True
+            except (OSError, ValueError):
+                pass
+            time.sleep(0.1)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Carries out the run in the folder named by the first argument; 0 when it is done or was stopped, 1 when it failed."""
+    faulthandler.enable()
+    folder = Path((argv or sys.argv[1:])[0]).resolve()
+    asked = Run(folder).asked()
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"another worker has this run: {folder}", file=sys.stderr)  # noqa: T201 (the worker's log)
+        return 1
+    log = EventLog(folder / "events.jsonl")
+    resumed = (folder / "events.jsonl").stat().st_size > 0
+    log(
+        events.RunStarted(
+            pid=os.getpid(),
+            process_started=started_at(os.getpid()),
+            device=asked.options.device,
+            recipe=asked.options.recipe.replace("_", " "),
+            versions=asked.versions,
+            resumed=resumed,
+        )
+    )
+    stop = StopFile(folder)
+    signal.signal(signal.SIGTERM, stop.at_once)
+    try:
+        Worker(folder, asked, log, stop).run()
+    except Stopped:
+        log(events.RunStopped(during=log.doing))
+    except Exception as error:
+        traceback.print_exc()
+        log(events.RunFailed(error=_told(error)))
+        return 1
+    return 0
+
+
+class Worker:
+    """One run, from images to report."""
+
+    def __init__(self, folder: Path, asked: Asked, log: EventLog, stop: StopFile):
+        self.folder, self.asked, self.options, self.log, self.stop = folder, asked, asked.options, log, stop
+        self.competition = asked.competition
+        self.start = time.monotonic()
+
+    def run(self) -> None:
+        """Every fold, then the answers, the submission, the model and the report. Raises Stopped."""
+        import numpy as np
+
+        images = image_table(self.competition, self.options.valid, self.options.seed)
+        recipe, folds = self._recipe(), []
+        for fold in range(self.options.folds):
+            part = images if self.options.folds == 1 else images.fold(fold, self.options.folds)
+            predictions = self._fold(fold, part, recipe)
+            if predictions is not None:
+                folds.append(predictions)
+            if self.stop.asked and self.stop.keep_best:
+                break
+        valid = {key: np.concatenate([fold[key] for fold in folds]) for key in ("rows", "plain", "tta")}
+        test = np.mean([fold["test"] for fold in folds], axis=0, dtype=np.float64).astype(np.float32)
+        self._finish(images, valid, test)
+
+    def _recipe(self) -> Recipe:
+        from recipes.cookbook import named, progressive
+
+        recipe = progressive(named(self.options.recipe), self.options.sizes)
+        wanted = {"style": self.options.augment, "max_zoom": self.options.max_zoom, "ratio": self.options.ratio}
+        if self.options.max_cycles is not None:
+            wanted["max_cycles"] = self.options.max_cycles
+        return recipe.changed(**{name: value for name, value in wanted.items() if recipe.has(name)})
+
+    def _fold(self, number: int, images: Images, recipe: Recipe) -> dict[str, np.ndarray] | None:
+        """A fold's predictions: those of a checkpoint where the fold was done before, else trained for. None where a stop came before anything
+        was learned, and another fold has been."""
+        import numpy as np
+        from safetensors.numpy import load_file, save
+
+        folder = self.folder / "checkpoints" / f"fold-{number}"
+        done = folder / "predictions.safetensors"
+        if done.is_file():
+            return load_file(done)
+        learner = self._learner(images, number)
+        try:
+            recipe.run(learner, report=learner.reporter, checkpoints=folder)
+        except Stopped:
+            if self.stop.keep_best and learner.best is None and number == 0:
+                self.log(events.Warned(text="stopped before the first epoch was over: there are no weights to keep yet"))
+                raise
+            if not self.stop.keep_best:
+                raise
+            if learner.best is None:
+                return None
+            learner.load_best()
+        self.stop.finishing = True
+        predictions = self._predictions(learner)
+        if number == 0:
+            learner.export(self.folder / "model")
+        if not self.stop.asked:
+            self.stop.finishing = False
+        atomic_write(done, save({name: np.ascontiguousarray(array) for name, array in predictions.items()}))
+        return predictions
+
+    def _learner(self, images: Images, fold: int) -> Learner:
+        from recipes.augment import Augmentation
+        from recipes.learner import Learner
+        from recipes.network import WeightsUnreachable
+
+        options = self.options
+
+        def tell(event: events.Event) -> None:
+            if isinstance(event, events.StepStarted):
+                fields = {name: getattr(event, name) for name in ("t", "title", "words", "step", "of", "size")}
+                event = events.StepStarted(**fields, fold=fold, folds=options.folds)
+            self.log(event)
+
+        def made(weights: str) -> Learner:
+            return Learner(
+                images,
+                options.arch,
+                options.sizes[0],
+                weights,
+                options.seed + fold,
+                batch_size=options.batch_size,
+                augmentation=Augmentation(options.augment, options.max_zoom),
+                metric_name=self.competition.metric.name,
+                smoothing=options.smoothing,
+                ema=options.ema,
+                ratio=options.ratio,
+                largest=max(options.sizes),
+                device=options.device,
+                precision=options.precision,
+                cache=cache_folder(),
+                report=tell,
+                should_stop=self.stop,
+            )
+
+        try:
+            return made(options.weights)
+        except WeightsUnreachable as error:
+            if not self.competition.sample:
+                raise
+            tell(events.Warned(text=f"{error}. The sample goes on with random weights."))
+            return made("none")
+
+    def _predictions(self, learner: Learner) -> dict[str, np.ndarray]:
+        """Rows, plain and TTA answers of the validation images, and the answers for the test images."""
+        from recipes import tta
+
+        passes = tta.passes(learner, "valid", self.options.tta)
+        test = learner.tta("test", self.options.tta) if len(learner.images.test) else passes[0][:0]
+        return {"rows": learner.images.valid.rows, "plain": passes[0], "tta": passes.mean(0), "test": test}
+
+    def _finish(self, images: Images, valid: dict[str, np.ndarray], test: np.ndarray) -> None:
+        from recipes.metrics import default_metrics, metric
+
+        order = valid["rows"].argsort(kind="stable")
+        rows = valid["rows"][order]
+        first = metric(self.competition.metric.name, images.task)
+        metrics = (first, *(other for other in default_metrics(images.task) if other != first))
+        scores = {
+            view: {made.name: made(images.targets[rows], valid[key][order]) for made in metrics}
+            for view, key in (("valid", "plain"), ("valid_tta", "tta"))
+        }
+        valid_ids, targets = [images.ids[row] for row in rows], [images.label(row) for row in rows]
+        self._write_answers("valid.csv", valid_ids, images.classes, valid["tta"][order], targets)
+        if len(images.test):
+            ids = list(images.test.ids)
+            self._write_answers("test.csv", ids, images.classes, test)
+            self._write_submission(ids, answers_in_order(self.competition, images.classes, test), scores)
+        done = events.RunDone(
+            seconds=time.monotonic() - self.start, scores=scores, kept_best=self.stop.asked and self.stop.keep_best
+        )
+        self._write_report(images, done)
+        self.log(done)
+
+    def _write_submission(self, ids: list[str], answers: np.ndarray, scores: dict[str, dict[str, float]]) -> None:
+        from assistant import sample
+        from assistant.submission import write_submission
+
+        path = self.folder / "submission.csv"
+        columns = write_submission(self.competition, ids, answers, path)
+        self.log(events.SubmissionWritten(path=str(path), rows=len(ids), columns=columns))
+        if self.competition.sample:
+            scores["truth"] = sample.score(path)
+
+    def _write_answers(self, name: str, ids: list[str], classes: tuple[str, ...], answers, targets: list[str] | None = None) -> None:
+        import pandas as pd
+
+        columns = {"id": ids} | ({"target": targets} if targets is not None else {})
+        table = pd.concat([pd.DataFrame(columns, dtype=str), pd.DataFrame(answers, columns=list(classes)).round(9)], axis=1)
+        atomic_write(self.folder / name, table.to_csv(index=False, lineterminator="\n", float_format="%.9f"))
+
+    def _write_report(self, images: Images, done: events.RunDone) -> None:
+        places = {name: source for name, source, split in zip(images.ids, images.sources, images.split) if split != 2}
+        try:
+            from assistant.report import write_report
+
+            write_report(self.folder, places.get, done)
+        except Exception as error:  # a picture of the results is not worth the results
+            traceback.print_exc()
+            self.log(events.Warned(text=f"the report could not be written: {one_line(error)[:200]}; the results are not touched"))
+
+
+def _told(error: BaseException) -> str:
+    """One line for the user; the traceback is in the worker's log."""
+    if isinstance(error, (RecipeError, CompetitionError, RunError)):
+        return one_line(error)
+    from recipes.training import is_out_of_memory
+
+    if is_out_of_memory(error):
+        return f"out of memory: {one_line(error)[:160]}; take a smaller size, batch or architecture, then resume"
+    if isinstance(error, OSError):
+        return f"a file could not be read or written: {one_line(error)}; put that right, then resume"
+    return f"the run broke off: {one_line(error)[:300]}; the details are in worker.log, resume goes on from the last checkpoint"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
