@@ -1,4 +1,5 @@
-"""The `assistant` command: each subcommand starts a run, or reads a folder. What takes long to import is imported where it is used."""
+"""The `assistant` command: each subcommand starts a run, or reads a folder. What takes long to import is imported
+where it is used."""
 
 from __future__ import annotations
 
@@ -34,8 +35,18 @@ def serve(
 ) -> None:
     """Open the web app."""
     # The page is above this command in the house, so it is started as its own program.
-    command = [sys.executable, "-c", "import app, sys; sys.exit(app.main(sys.argv[1:]))", "--host", host, "--port", str(port)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")])}
+    command = [
+        sys.executable,
+        "-c",
+        "import app, sys; sys.exit(app.main(sys.argv[1:]))",
+        "--host",
+        host,
+        "--port",
+        str(port),
+    ]
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
+    }
     os.execve(sys.executable, [*command, *(["--browser"] if browser else [])], environment)
 
 
@@ -44,11 +55,16 @@ def sample(folder: Annotated[Path, typer.Argument(help="Folder to write.", metav
     """Write the embedded sample competition: handwritten digits in Kaggle's form."""
     from assistant.sample import write_sample
 
-    print_line(f"written: {write_sample(folder)} (train.csv, train/, test/, sample_submission.csv); try: assistant run {folder}")
+    print_line(
+        f"written: {write_sample(folder)} (train.csv, train/, test/, sample_submission.csv); try: assistant run {folder}"
+    )
 
 
 @app.command()
-def read(folder: Annotated[str, typer.Argument(metavar="FOLDER", help="A competition folder, or the word sample.")], as_json: JSON = False) -> None:
+def read(
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="A competition folder, or the word sample.")],
+    as_json: JSON = False,
+) -> None:
     """What this folder asks for, with reasons."""
     from assistant.competition import public
 
@@ -77,12 +93,21 @@ def read(folder: Annotated[str, typer.Argument(metavar="FOLDER", help="A competi
 def run(
     competition: Annotated[str, typer.Argument(metavar="FOLDER", help="A competition folder, or the word sample.")],
     recipe: Annotated[str, typer.Option(help="eight_steps, five_steps or one_cycle.")] = "eight_steps",
-    arch: Annotated[str | None, typer.Option(help="Any timm architecture.  [default: resnet34]", show_default=False)] = None,
+    arch: Annotated[
+        str | None, typer.Option(help="Any timm architecture.  [default: resnet34]", show_default=False)
+    ] = None,
     weights: Annotated[
-        str | None, typer.Option(help="auto (RECIPES_WEIGHTS, else the Hub), none (random), or a file.  [default: auto]", show_default=False)
+        str | None,
+        typer.Option(
+            help="auto (RECIPES_WEIGHTS, else the Hub), none (random), or a file.  [default: auto]", show_default=False
+        ),
     ] = None,
     sizes: Annotated[
-        str | None, typer.Option(help="Image sides in pixels; several, such as 128,224, resize progressively.  [default: 224]", show_default=False)
+        str | None,
+        typer.Option(
+            help="Image sides in pixels; several, such as 128,224, resize progressively.  [default: 224]",
+            show_default=False,
+        ),
     ] = None,
     tta: Annotated[int, typer.Option(help="Random views a test image, beside the plain one.")] = 4,
     folds: Annotated[int, typer.Option(help="More than 1: cross-validation, predictions averaged.")] = 1,
@@ -91,16 +116,29 @@ def run(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     batch_size: Annotated[int | None, typer.Option(help="Images a step.  [default: 64]", show_default=False)] = None,
     augment: Annotated[
-        str | None, typer.Option(help="plain (no flips), side_on (photos) or top_down (satellite, microscope).  [default: side_on]", show_default=False)
+        str | None,
+        typer.Option(
+            help="plain (no flips), side_on (photos) or top_down (satellite, microscope).  [default: side_on]",
+            show_default=False,
+        ),
     ] = None,
     ratio: Annotated[
-        float | None, typer.Option(help="How much lower each earlier group's rate is: 10 photos, 3 medical or satellite.  [default: 10]", show_default=False)
+        float | None,
+        typer.Option(
+            help="How much lower each earlier group's rate is: 10 photos, 3 medical or satellite.  [default: 10]",
+            show_default=False,
+        ),
     ] = None,
-    max_cycles: Annotated[int | None, typer.Option(help="Cycles of the last step at most.  [default: 3]", show_default=False)] = None,
+    max_cycles: Annotated[
+        int | None, typer.Option(help="Cycles of the last step at most.  [default: 3]", show_default=False)
+    ] = None,
     smoothing: Annotated[float, typer.Option(help="Label smoothing.")] = 0.0,
     ema: Annotated[float | None, typer.Option(help="Decay of averaged weights, such as 0.99.")] = None,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
-    out: Annotated[Path | None, typer.Option(help="Run folder to write.  [default: a new one among `assistant runs`]", show_default=False)] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Run folder to write.  [default: a new one among `assistant runs`]", show_default=False),
+    ] = None,
     as_json: JSON = False,
 ) -> None:
     """Recipe to submission: train, predict, and write the CSV."""
@@ -108,11 +146,25 @@ def run(
     from assistant.sample import OPTIONS
 
     found = competition_in(competition)
-    asked: dict[str, Any] = {"recipe": recipe, "tta": tta, "folds": folds, "valid": valid, "seed": seed, "device": device}
+    asked: dict[str, Any] = {
+        "recipe": recipe,
+        "tta": tta,
+        "folds": folds,
+        "valid": valid,
+        "seed": seed,
+        "device": device,
+    }
     asked |= {"smoothing": smoothing, "ema": ema, "precision": precision}
     if found.sample:
         asked |= OPTIONS if arch is None else {"augment": "plain", "sizes": [32]}
-    given = {"arch": arch, "weights": weights, "batch_size": batch_size, "augment": augment, "ratio": ratio, "max_cycles": max_cycles}
+    given = {
+        "arch": arch,
+        "weights": weights,
+        "batch_size": batch_size,
+        "augment": augment,
+        "ratio": ratio,
+        "max_cycles": max_cycles,
+    }
     asked |= {name: value for name, value in given.items() if value is not None}
     if sizes is not None:
         asked["sizes"] = _sizes(sizes)
@@ -122,7 +174,8 @@ def run(
 
 @app.command()
 def resume(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or the name of a run.")], as_json: JSON = False
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or the name of a run.")],
+    as_json: JSON = False,
 ) -> None:
     """Go on with a run that was stopped, failed or died, from where it was."""
     from assistant.runs import EventReader, find_run
@@ -136,7 +189,9 @@ def resume(
 @app.command()
 def stop(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or the name of a run.")],
-    keep_best: Annotated[bool, typer.Option("--keep-best", help="Keep the best weights so far, and go on to predict.")] = False,
+    keep_best: Annotated[
+        bool, typer.Option("--keep-best", help="Keep the best weights so far, and go on to predict.")
+    ] = False,
 ) -> None:
     """Stop a run; it can be resumed."""
     from assistant.runs import find_run
@@ -158,7 +213,8 @@ def runs(as_json: JSON = False) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from assistant.runs import RunError, as_json as told_as_json, list_runs
+    from assistant.runs import RunError, list_runs
+    from assistant.runs import as_json as told_as_json
 
     told = []
     for found in list_runs():
@@ -207,7 +263,9 @@ def check(
 
 @app.command()
 def predict(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, the name of a run, or a folder with a model.")],
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run folder, the name of a run, or a folder with a model.")
+    ],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures.")],
     top: Annotated[int, typer.Option(help="Classes to show, likeliest first.")] = 3,
     as_json: JSON = False,
@@ -271,13 +329,16 @@ def follow(run, as_json: bool, since: int = 0) -> None:
     if isinstance(last, events.RunFailed):
         print_line(last.error, error=True)
     else:
-        print_line(f"the run's process died: see {run.folder / 'worker.log'}; go on with: assistant resume {run.folder}", error=True)
+        print_line(
+            f"the run's process died: see {run.folder / 'worker.log'}; go on with: assistant resume {run.folder}",
+            error=True,
+        )
     raise typer.Exit(1)
 
 
 def print_line(text: str, error: bool = False) -> None:
     """A line on stdout, or on stderr."""
-    print(text, file=sys.stderr if error else sys.stdout)  # noqa: T201 (a command speaks by printing)
+    print(text, file=sys.stderr if error else sys.stdout)
 
 
 def print_json(value: Any) -> None:

@@ -9,7 +9,20 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, Field
 
-__all__ = ["Answer", "Competition", "CompetitionError", "Labels", "MetricChoice", "image_table", "public"]
+__all__ = [
+    "Answer",
+    "Competition",
+    "CompetitionError",
+    "Labels",
+    "MetricChoice",
+    "TaskName",
+    "answers_in_order",
+    "image_table",
+    "public",
+]
+
+
+TaskName = Literal["single_label", "multi_label", "regression"]
 
 
 class CompetitionError(Exception):
@@ -28,8 +41,8 @@ class Labels(BaseModel):
 
 
 class Answer(BaseModel):
-    """What the competition's template asks for. `value` says what stands in its cells; `positive` is the class that a single
-    probability column stands for; `top` how many classes a ranked answer holds."""
+    """What the competition's template asks for. `value` says what stands in its cells; `positive` is the class that a
+    single probability column stands for; `top` how many classes a ranked answer holds."""
 
     template: str | None
     id_column: str
@@ -53,7 +66,7 @@ class Competition(BaseModel):
 
     slug: str
     title: str
-    task: Literal["single_label", "multi_label", "regression"]
+    task: TaskName
     classes: list[str]
     labels_from: str
     train_images: int
@@ -77,10 +90,22 @@ class Competition(BaseModel):
         return Path(self.folder)
 
 
-PUBLIC = (
-    "slug title task classes labels_from train_images test_images id_column target_columns submission metric group_column "
-    "warnings unsupported"
-).split()
+PUBLIC = [
+    "slug",
+    "title",
+    "task",
+    "classes",
+    "labels_from",
+    "train_images",
+    "test_images",
+    "id_column",
+    "target_columns",
+    "submission",
+    "metric",
+    "group_column",
+    "warnings",
+    "unsupported",
+]
 
 
 def public(competition: Competition) -> dict[str, Any]:
@@ -89,7 +114,8 @@ def public(competition: Competition) -> dict[str, Any]:
 
 
 def image_table(competition: Competition, valid: float = 0.2, seed: int = 42):
-    """The competition's `recipes.Images`: labelled images split by `valid` and `seed`, test images in the template's order."""
+    """The competition's `recipes.Images`: labelled images split by `valid` and `seed`, test images in the template's
+    order."""
     from recipes import Images
 
     root, labels = competition.root, competition.labels

@@ -11,7 +11,6 @@ import math
 import textwrap
 import warnings
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -23,15 +22,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = "class_counts confusion image_sizes losses metric pictures rates scatter sweep to_png".split()
+__all__ = [
+    "class_counts", "confusion", "image_sizes", "losses", "metric", "pictures", "rates", "scatter", "sweep", "to_png",
+]  # fmt: skip
 
 ACCENT, SECOND, INK, QUIET, PALE = "#d9480f", "#31688e", "#2b3036", "#69717a", "#d5d9de"
 MATRIX_UP_TO, PAIRS, BARS = 30, 25, 40  # classes in a confusion matrix, pairs and bars shown
+RING = {"s": 90, "facecolors": "none", "edgecolors": INK, "linewidths": 1.6, "zorder": 5}
+LEGEND = {"loc": "outside lower center", "ncols": 3, "frameon": False, "fontsize": 9, "labelcolor": INK}
 SMALL_IS_GOOD = ("loss", "error", "mae", "mse", "rmsle", "distance")
-OTHER_SCRIPTS = (
-    "Noto Sans CJK SC,Noto Sans CJK JP,Source Han Sans SC,WenQuanYi Micro Hei,Microsoft YaHei,PingFang SC,Yu Gothic,"
-    "Hiragino Sans,Malgun Gothic,Noto Sans Devanagari,Noto Sans Thai,Nirmala UI,Arial Unicode MS"
-).split(",")
+OTHER_SCRIPTS = {"Noto Sans CJK SC", "Noto Sans CJK JP", "Microsoft YaHei", "PingFang SC", "Malgun Gothic"}
 
 
 def sweep(events: Sequence[Sweep]) -> Figure:
@@ -41,11 +41,9 @@ def sweep(events: Sequence[Sweep]) -> Figure:
     """
     if not events:
         return _nothing("no sweep yet")
-    across = min(4, len(events))
-    width, height = 6 if across == 1 else 4.4 * across, 3.9 * math.ceil(len(events) / across)
-    figure = _figure(width, height, "Loss while the learning rate rises")
+    figure, panels = _panels(len(events), 5.2 if len(events) == 1 else 4.4, 3.7, "Loss while the learning rate rises")
     picked = [_picked(event) for event in events]
-    for axes, event, names in zip(_grid(figure, len(events)), events, picked):
+    for axes, event, names in zip(panels, events, picked):
         where = [f"step {event.step} of {event.of}" if event.of else "", f"{event.size} px" if event.size else ""]
         pad = 10 + 14 * max(map(len, picked))
         _quiet(axes, "learning rate", "loss (smoothed)", ", ".join(filter(None, where)), pad=pad)
@@ -56,7 +54,7 @@ def sweep(events: Sequence[Sweep]) -> Figure:
 def losses(epochs: Sequence[Epoch]) -> Figure:
     """Training and validation loss over all epochs in order, the steps parted by faint lines, the kept epochs marked.
 
-    The kept epoch of a fold is its last that was called best, or else the one with the lowest validation loss.
+    The kept epoch of a fold (the step's number falls where one begins) is its last that was called best.
     """
     if not epochs:
         return _nothing("no epoch yet")
@@ -64,14 +62,15 @@ def losses(epochs: Sequence[Epoch]) -> Figure:
     train, valid = _numbers([e.train_loss for e in epochs]), _numbers([e.valid_loss for e in epochs])
     _line(axes, x, train, SECOND, "training")
     _line(axes, x, valid, ACCENT, "validation")
-    kept = _kept(epochs, valid)
+    folds = np.cumsum([False, *(after.step < before.step for before, after in pairwise(epochs))])
+    kept = list({fold: i for i, fold in enumerate(folds) if epochs[i].best and np.isfinite(valid[i])}.values())
     if kept:
-        _mark(axes, x[kept], valid[kept], f"best: epoch {kept[0] + 1}" if len(kept) == 1 else "best of each fold")
-    both = np.concatenate([train, valid])
-    both = both[np.isfinite(both)]
+        label = f"best: epoch {kept[0] + 1}" if len(kept) == 1 else "best of each fold"
+        axes.scatter(x[kept], valid[kept], label=label, **RING)
+    both = np.array([loss for loss in (*train, *valid) if np.isfinite(loss)])
     if len(both) and both.min() > 0 and both.max() > 20 * np.median(both):
         axes.set(yscale="log", ylabel="loss (log scale)")
-    _legend(figure)
+    figure.legend(**LEGEND)
     return figure
 
 
@@ -87,8 +86,8 @@ def metric(epochs: Sequence[Epoch], name: str, larger_is_better: bool | None = N
     figure, axes, x = _over_epochs(epochs, f"{title[:1].upper()}{title[1:]} after each epoch", title)
     _line(axes, x, values, ACCENT, "validation")
     best = int(np.nanargmax(values if larger_is_better else -values))
-    _mark(axes, x[[best]], values[[best]], f"best: {values[best]:.4f}, epoch {best + 1}")
-    _legend(figure)
+    axes.scatter(best + 1, values[best], label=f"best: {values[best]:.4f}, epoch {best + 1}", **RING)
+    figure.legend(**LEGEND)
     return figure
 
 
@@ -99,23 +98,19 @@ def rates(told: Sequence[Batch | Epoch]) -> Figure:
     if not points:
         return _nothing("no rate yet")
     fine = isinstance(points[0][2], Batch)
-    figure = _figure(6, 3.6, "Learning rate during training" if fine else "Learning rate at the end of each epoch")
-    axes = figure.subplots()
-    _quiet(axes, "epochs done", "learning rate")
+    title = "Learning rate during training" if fine else "Learning rate at the end of each epoch"
+    figure, (axes,) = _panels(1, 5.2, 3.5, title)
+    _quiet(axes, "epochs done", "learning rate", whole="x")
     x, y, begins = [], [], {}
     for number, (at, rate, event) in enumerate(points):
-        if number and _fit_of(event) != _fit_of(points[number - 1][2]):
-            x.append(np.nan)  # a gap in the line
-            y.append(np.nan)
-            begins[math.ceil(at) - 1 if fine else at - 0.5] = event.step
-        x.append(at)
-        y.append(rate)
+        begun = number > 0 and event.step != points[number - 1][2].step
+        x += [np.nan, at] if begun else [at]  # a gap in the line
+        y += [np.nan, rate] if begun else [rate]
+        begins |= {math.ceil(at) - 1: event.step} if begun else {}
     axes.plot(x, y, color=ACCENT, linewidth=1.6, marker="o" if len(points) <= 40 else None, markersize=3)
     axes.set_ylim(0, np.nanmax(y) * 1.06 or 1)
-    axes.yaxis.set_major_formatter(lambda rate, _: f"{rate:g}")
-    end = math.ceil(points[-1][0])
-    axes.set_xlim(0 if fine else 0.5, end * 1.015 if fine else end + 0.5)
-    _whole_numbers(axes.xaxis)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_xlim(0, math.ceil(points[-1][0]) * 1.015)
     _steps(axes, points[0][2].step, begins)
     return figure
 
@@ -136,12 +131,11 @@ def pictures(entries: Sequence[tuple[np.ndarray, str]], title: str) -> Figure:
     """A grid of pictures with captions: (uint8 H×W×3, text of one or more lines) each."""
     if not entries:
         return _nothing("no pictures", title)
-    across = min(4, len(entries))
     lines = max(caption.count("\n") + 1 for _, caption in entries)
-    figure = _figure(max(2.1 * across, 3.6), math.ceil(len(entries) / across) * (2 + 0.16 * lines), title)
-    for axes, (pixels, caption) in zip(_grid(figure, len(entries)), entries):
+    figure, panels = _panels(len(entries), 3.6 if len(entries) == 1 else 2.1, 2 + 0.16 * lines, title)
+    for axes, (pixels, caption) in zip(panels, entries):
+        axes.set(anchor="N")
         axes.set_axis_off()
-        axes.set_anchor("N")
         axes.imshow(pixels, cmap="gray", interpolation="nearest" if max(pixels.shape[:2]) < 96 else "antialiased")
         text = "\n".join(_say(line, 28) for line in caption.split("\n"))
         _speak(axes.set_title(text, fontsize=8, color=INK))
@@ -166,22 +160,17 @@ def image_sizes(sizes: np.ndarray) -> Figure:
     sizes = np.asarray(sizes, float).reshape(-1, 2)
     if not len(sizes):
         return _nothing("no images yet")
-    figure = _figure(9, 3.6, "Image sizes")
-    panels = zip(_grid(figure, 2), (np.inf, 1000), (f"all ({len(sizes):,} images)", "sides under 1000 px"))
-    for axes, limit, title in panels:
-        _quiet(axes, "pixels", "images", title)
+    figure, panels = _panels(2, 4.5, 3.6, "Image sizes")
+    for axes, limit, title in zip(panels, (np.inf, 1000), (f"all ({len(sizes):,} images)", "sides under 1000 px")):
         shown = sizes[sizes < limit]
+        _quiet(axes, "pixels", "images", title if len(shown) else f"{title}: none", whole="y")
         if not len(shown):
-            axes.set(xticks=(), yticks=())
-            axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", color=QUIET)
             continue
         middle, half = (shown.min() + shown.max()) / 2, max(np.ptp(shown) / 2, 15.5)
         for side, name, colour in ((0, "width", ACCENT), (1, "height", SECOND)):
-            values = sizes[:, side][sizes[:, side] < limit]
-            bins = np.linspace(middle - half, middle + half, 32)
-            axes.hist(values, bins=bins, color=colour, alpha=0.55, label=name)
-        _whole_numbers(axes.yaxis)
-    _legend(figure)
+            bins, values = np.linspace(middle - half, middle + half, 32), sizes[sizes[:, side] < limit, side]
+            axes.hist(values, bins, color=colour, alpha=0.55, label=name if limit == np.inf else None)
+    figure.legend(**LEGEND)
     return figure
 
 
@@ -191,9 +180,9 @@ def scatter(targets: np.ndarray, predicted: np.ndarray, names: Sequence[str] = (
     good = np.isfinite(true).all(1) & np.isfinite(guess).all(1)
     if not good.any():
         return _nothing("no answers yet")
-    across, down = min(4, true.shape[1]), math.ceil(true.shape[1] / 4)
-    figure = _figure(max(5, 3.6 * across), 4.6 if across == 1 else 3.9 * down, "Predicted against true")
-    for column, axes in enumerate(_grid(figure, true.shape[1])):
+    side = 4.6 if true.shape[1] == 1 else 3.7
+    figure, panels = _panels(true.shape[1], side, side, "Predicted against true")
+    for column, axes in enumerate(panels):
         x, y = true[good, column], guess[good, column]
         name = f"{_say(names[column], 24)}: " if len(names) > 1 else ""
         _quiet(axes, "true", "predicted", f"{name}mean error {np.abs(x - y).mean():.4g}")
@@ -214,31 +203,28 @@ def to_png(figure: Figure, dpi: int = 110) -> bytes:
     return out.getvalue()
 
 
-def _figure(width: float, height: float, title: str) -> Figure:
+def _panels(panels: int, width: float, height: float, title: str) -> tuple[Figure, list[Axes]]:
+    """A figure and so many axes of that size in inches, up to four side by side."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
-    text = textwrap.fill(_say(title, 200), max(20, int(width * 10)))
+    across, down = min(4, panels), math.ceil(panels / 4)
+    figure = Figure(figsize=(width * across, height * down), layout="constrained", facecolor="white")
+    text = textwrap.fill(_say(title, 200), max(20, int(width * across * 10)))
     _speak(figure.suptitle(text, x=0.012, ha="left", fontsize=11.5, fontweight="bold", color=INK))
-    return figure
+    axes = list(figure.subplots(down, across, squeeze=False).ravel())
+    for left_over in axes[panels:]:
+        left_over.set_axis_off()
+    return figure, axes[:panels]
 
 
 def _nothing(text: str, title: str = "") -> Figure:
-    figure = _figure(6, 2.4, title)
-    figure.text(0.5, 0.5, _say(text, 60), ha="center", va="center", fontsize=11, color=QUIET)
+    figure, (axes,) = _panels(1, 5.2, 2.2, title)
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, _say(text, 60), ha="center", va="center", fontsize=11, color=QUIET)
     return figure
 
 
-def _grid(figure: Figure, panels: int) -> list[Axes]:
-    """So many axes, up to four side by side."""
-    across = min(4, panels)
-    axes = list(figure.subplots(math.ceil(panels / across), across, squeeze=False).ravel())
-    for left_over in axes[panels:]:
-        left_over.set_axis_off()
-    return axes[:panels]
-
-
-def _quiet(axes: Axes, x: str, y: str, title: str = "", grid: str = "both", pad: float = 6) -> None:
+def _quiet(axes: Axes, x: str, y: str, title: str = "", grid: Any = "both", whole: Any = "", pad: float = 6) -> None:
     """Light grid, no top and right spines, every colour said, so that a notebook's own style does not show through."""
     axes.set_facecolor("white")
     for side, spine in axes.spines.items():
@@ -249,22 +235,12 @@ def _quiet(axes: Axes, x: str, y: str, title: str = "", grid: str = "both", pad:
     if grid:
         axes.grid(True, axis=grid, color="#e9ecef", linewidth=0.8)
     axes.set_axisbelow(True)
+    for name in whole:  # axes that count
+        axes.locator_params(axis=name, integer=True, nbins=7, min_n_ticks=1)
+        axes.yaxis.set_major_formatter("{x:,.0f}") if name == "y" else axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_xlabel(x, fontsize=9.5, color=INK)
     axes.set_ylabel(y, fontsize=9.5, color=INK)
     _speak(axes.set_title(title, fontsize=10, color=INK, loc="left", pad=pad))
-
-
-def _legend(figure: Figure) -> None:
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    handles, labels = (handles, labels) if handles else figure.axes[-1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=9, labelcolor=INK)
-
-
-def _whole_numbers(axis: Any) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
-    axis.set_major_formatter(lambda number, _: f"{number:,.0f}")
 
 
 def _numbers(values: Sequence[float | None]) -> np.ndarray:
@@ -285,24 +261,16 @@ def _speak(*texts: Any) -> None:
     """Gives texts beyond ASCII the fonts that this machine has for other scripts."""
     for text in texts:
         if not text.get_text().isascii():
-            text.set_fontfamily(_families())
+            from matplotlib.font_manager import fontManager
 
-
-@lru_cache(maxsize=1)
-def _families() -> list[str]:
-    from matplotlib.font_manager import fontManager
-
-    there = set(fontManager.get_font_names())
-    return ["DejaVu Sans", *(name for name in OTHER_SCRIPTS if name in there)]
+            text.set_fontfamily(["DejaVu Sans", *OTHER_SCRIPTS.intersection(fontManager.get_font_names())])
 
 
 def _picked(event: Sweep) -> dict[float, str]:
     """Names of the suggested rates by rate."""
-    names: dict[float, list[str]] = {}
-    for name, rate in {**event.suggestions, "": event.suggestion}.items():
-        if rate and math.isfinite(rate) and rate > 0:
-            names.setdefault(rate, []).append(name)
-    return {rate: ", ".join(filter(None, there)) for rate, there in names.items()}
+    named = [*event.suggestions.items(), ("", event.suggestion)]
+    rates = {rate for _, rate in named if rate and rate > 0}
+    return {rate: ", ".join(name for name, other in named if name and other == rate) for rate in rates}
 
 
 def _sweep_panel(axes: Axes, event: Sweep, names: dict[float, str]) -> None:
@@ -326,29 +294,20 @@ def _sweep_panel(axes: Axes, event: Sweep, names: dict[float, str]) -> None:
         style = {"linewidth": 1.8, "linestyle": "-"} if used else {"linewidth": 0.9, "linestyle": ":"}
         axes.plot([pick, pick], [0, top], transform=there, clip_on=False, color=colour, **style)
         mantissa, power = f"{pick:.1e}".split("e")
-        text, side = (
-            f" {names[pick]} {mantissa}e{int(power)}{', used' if used else ''} ",
-            "right" if leftwards else "left",
-        )
+        text = f" {names[pick]} {mantissa}e{int(power)}{', used' if used else ''} "
+        side = "right" if leftwards else "left"
         axes.text(pick, top, text, fontsize=8.5, color=colour, fontweight=bold, ha=side, va="center", transform=there)
         if rate.min() <= pick <= rate.max():
-            on_curve = np.interp(math.log(pick), np.log(rate), loss)
-            axes.plot(pick, on_curve, "o", color=colour, markersize=6 if used else 4)
+            axes.plot(pick, np.interp(pick, rate, loss), "o", color=colour, markersize=6 if used else 4)
 
 
 def _over_epochs(epochs: Sequence[Epoch], title: str, y: str) -> tuple[Figure, Axes, np.ndarray]:
-    figure = _figure(6, 3.8, title)
-    axes = figure.subplots()
-    _quiet(axes, "epoch", y)
+    figure, (axes,) = _panels(1, 5.2, 3.5, title)
+    _quiet(axes, "epoch", y, whole="x")
     axes.set_xlim(0.5, len(epochs) + 0.5)
-    _whole_numbers(axes.xaxis)
-    changes = [i for i in range(1, len(epochs)) if _fit_of(epochs[i]) != _fit_of(epochs[i - 1])]
+    changes = [i for i in range(1, len(epochs)) if epochs[i].step != epochs[i - 1].step]
     _steps(axes, epochs[0].step, {i + 0.5: epochs[i].step for i in changes})
     return figure, axes, np.arange(1, len(epochs) + 1)
-
-
-def _fit_of(event: Epoch | Batch) -> tuple[int, int]:
-    return event.step, event.size
 
 
 def _steps(axes: Axes, first: int, begins: Mapping[float, int]) -> None:
@@ -367,22 +326,6 @@ def _steps(axes: Axes, first: int, begins: Mapping[float, int]) -> None:
 def _line(axes: Axes, x: np.ndarray, y: np.ndarray, colour: str, label: str) -> None:
     if np.isfinite(y).any():
         axes.plot(x, y, color=colour, linewidth=1.8, marker="o" if len(x) <= 40 else None, markersize=4, label=label)
-
-
-def _mark(axes: Axes, x: np.ndarray, y: np.ndarray, label: str) -> None:
-    axes.scatter(x, y, s=90, facecolors="none", edgecolors=INK, linewidths=1.6, label=label, zorder=5)
-
-
-def _kept(epochs: Sequence[Epoch], valid: np.ndarray) -> list[int]:
-    """The epochs whose weights remain, one a fold; a fold begins where the step's number falls."""
-    kept = []
-    falls = [i for i in range(1, len(epochs)) if epochs[i].step < epochs[i - 1].step]
-    for begin, end in pairwise([0, *falls, len(epochs)]):
-        scored = [i for i in range(begin, end) if np.isfinite(valid[i])]
-        best = [i for i in scored if epochs[i].best]
-        if scored:
-            kept.append(best[-1] if best else min(scored, key=lambda i: valid[i]))
-    return kept
 
 
 def _rate_points(told: Sequence[Batch | Epoch]) -> list[tuple[float, float, Batch | Epoch]]:
@@ -410,19 +353,18 @@ def _matrix(counts: np.ndarray, classes: Sequence[str], title: str) -> Figure:
     n, names = len(classes), [_say(name, 18) for name in classes]
     side, margin = max(2.8, (0.5 if n <= 10 else 0.36) * n), 0.3 + 0.075 * max(map(len, names))
     upright = max(map(len, names)) * n > 34
-    figure = _figure(max(4.6, side + margin + 0.4), side + (margin if upright else 0.3) + 1, title)
-    axes = figure.subplots()
-    _quiet(axes, "predicted", "true", "the darker, the larger the share of the true class", grid="")
+    figure, (axes,) = _panels(1, max(4.6, side + margin + 0.4), side + (margin if upright else 0.3) + 0.9, title)
+    _quiet(axes, "predicted", "true", grid="")
+    figure.supxlabel("the darker, the larger the share of the true class", fontsize=8, color=QUIET)
     shades = np.sqrt(counts / np.maximum(counts.sum(1, keepdims=True), 1))  # the root, so that few mistakes show too
     axes.imshow(shades, cmap=LinearSegmentedColormap.from_list("share", ["white", "#fdc9ad", ACCENT]), vmin=0, vmax=1)
     axes.set_xticks(range(n), names, rotation=90 if upright else 0)
     axes.set_yticks(range(n), names)
     _speak(*axes.get_xticklabels(), *axes.get_yticklabels())
-    size = 11 if n <= 4 else 9 if n <= 15 else 7.5
     for row, column in np.argwhere(counts > (0 if n > 4 else -1)):
         count, colour = counts[row, column], "white" if shades[row, column] > 0.75 else INK
         text = f"{count}" if count < 10_000 else f"{count / 1000:.0f}k"
-        axes.text(column, row, text, ha="center", va="center", fontsize=size, color=colour)
+        axes.text(column, row, text, ha="center", va="center", fontsize=10 if n <= 10 else 7.5, color=colour)
     return figure
 
 
@@ -438,17 +380,14 @@ def _pairs(counts: np.ndarray, classes: Sequence[str], title: str) -> Figure:
 
 def _bars(bars: Sequence[tuple[str, int]], colour: str, title: str) -> Figure:
     """Horizontal bars, the first on top, each with its number."""
-    figure = _figure(4.6 + 0.075 * max(len(name) for name, _ in bars), 1.2 + 0.25 * len(bars), title)
-    axes = figure.subplots()
-    _quiet(axes, "images", "", grid="x")
+    width, height = 4.6 + 0.075 * max(len(name) for name, _ in bars), 1.2 + 0.25 * len(bars)
+    figure, (axes,) = _panels(1, width, height, title)
+    _quiet(axes, "images", "", grid="x", whole="x")
     values = [count for _, count in bars]
-    axes.barh(range(len(bars)), values, height=0.72, color=colour)
+    drawn = axes.barh(range(len(bars)), values, height=0.72, color=colour)
+    axes.bar_label(drawn, fmt="{:,.0f}", padding=3, fontsize=8.5, color=INK)
     axes.set_yticks(range(len(bars)), [name for name, _ in bars])
     axes.tick_params(axis="y", length=0)
     _speak(*axes.get_yticklabels())
-    top = max(*values, 1)
-    for row, count in enumerate(values):
-        axes.text(count + top * 0.012, row, f"{count:,}", va="center", fontsize=8.5, color=INK)
-    axes.set(xlim=(0, top * 1.12), ylim=(len(bars) - 0.4, -0.6))
-    _whole_numbers(axes.xaxis)
+    axes.set(xlim=(0, max(*values, 1) * 1.12), ylim=(len(bars) - 0.4, -0.6))
     return figure

@@ -1,4 +1,5 @@
-"""From a folder to a Competition, with reasons: where the labels and images are, what is asked, what the answer looks like.
+"""From a folder to a Competition, with reasons: where the labels and images are, what is asked, what the answer looks
+like.
 
 Nothing is decided by a competition's name: the template, the files and their columns say what they are.
 """
@@ -8,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from assistant.competition import Answer, Competition, CompetitionError, Labels, MetricChoice
+from assistant.competition import Answer, Competition, CompetitionError, Labels, MetricChoice, TaskName
 from recipes.errors import ImagesError, few
 from recipes.images import image_files
 from recipes.tasks import guess_task, sorted_classes
@@ -63,7 +65,8 @@ def read(folder: Path | str) -> Competition:
         title=str(page.get("title") or root.name),
         task=task,
         classes=classes,
-        labels_from=f"{where}: " + (f"column {few(columns, 8)}" if source.kind == "csv" else "the name of each picture's folder"),
+        labels_from=f"{where}: "
+        + (f"column {few(columns, 8)}" if source.kind == "csv" else "the name of each picture's folder"),
         train_images=round(labels.share * len(labels.table)),
         test_images=len(test_ids),
         id_column=source.id_column or answer.id_column,
@@ -85,7 +88,9 @@ def _page(root: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise CompetitionError(f"page.json cannot be read: {' '.join(str(error).split())}; mend it or take it away") from None
+        raise CompetitionError(
+            f"page.json cannot be read: {' '.join(str(error).split())}; mend it or take it away"
+        ) from None
     return page if isinstance(page, dict) else {}
 
 
@@ -144,9 +149,11 @@ def _places(root: Path, pictures: list[Path], ids: list[str]) -> list[tuple[str,
         by_folder.setdefault(path.parent.relative_to(root).as_posix(), set()).add(path.name)
     wanted, found = set(ids), []
     for folder, names in by_folder.items():
-        endings = pd.Series([os.path.splitext(name)[1] for name in names]).value_counts().index[:3]
+        endings = [ending for ending, _ in Counter(os.path.splitext(name)[1] for name in names).most_common(3)]
         for suffix in ("", *endings):
-            share = len(wanted & ({name.removesuffix(suffix) for name in names if name.endswith(suffix)})) / max(len(wanted), 1)
+            share = len(wanted & ({name.removesuffix(suffix) for name in names if name.endswith(suffix)})) / max(
+                len(wanted), 1
+            )
             if share:
                 # a training id may also be a test id: folders that say train win
                 found.append((folder, suffix, share - (0.01 if re.search("test", folder, re.IGNORECASE) else 0)))
@@ -155,9 +162,17 @@ def _places(root: Path, pictures: list[Path], ids: list[str]) -> list[tuple[str,
 
 def _class_folders(root: Path) -> _Found:
     """Training pictures in a folder a class."""
-    tried = [path for path in sorted(root.iterdir()) if path.is_dir() and not re.search("test|valid", path.name, re.IGNORECASE)]
+    tried = [
+        path
+        for path in sorted(root.iterdir())
+        if path.is_dir() and not re.search("test|valid", path.name, re.IGNORECASE)
+    ]
     for folder in [*[p for p in tried if re.search("train", p.name, re.IGNORECASE)], root, *tried]:
-        inner = [path for path in folder.iterdir() if path.is_dir() and not re.search("test|train|valid", path.name, re.IGNORECASE)]
+        inner = [
+            path
+            for path in folder.iterdir()
+            if path.is_dir() and not re.search("test|train|valid", path.name, re.IGNORECASE)
+        ]
         rows = []
         for path in inner:
             try:
@@ -174,17 +189,17 @@ def _class_folders(root: Path) -> _Found:
     )
 
 
-def _task(labels: _Found, template: pd.DataFrame | None) -> tuple[str, list[str]]:
+def _task(labels: _Found, template: pd.DataFrame | None) -> tuple[TaskName, list[str]]:
     columns = labels.labels.target_columns
     if labels.labels.kind == "folders":
         return "single_label", list(sorted_classes(labels.table["label"].tolist()))
     if len(columns) > 1:
         values = labels.table[columns]
-        marks = bool(values.isin(["0", "1", "0.0", "1.0"]).all(axis=None))
-        one_each = marks and bool((values.astype(float).sum(axis=1) == 1).all())
+        marks = bool(values.isin(["0", "1", "0.0", "1.0"]).to_numpy().all())
+        one_each = marks and bool((values.astype(float).to_numpy().sum(axis=1) == 1).all())
         return ("single_label" if one_each else "multi_label" if marks else "regression"), columns
     texts = labels.table[columns[0]].tolist()
-    task = guess_task(texts)
+    task: TaskName = guess_task(texts)  # type: ignore[assignment]
     amounts = task == "single_label" and all(text.isdigit() for text in set(texts)) and len(set(texts)) >= _SEVERAL
     if amounts and template is not None and len(template.columns) == 2:
         task = "regression"
@@ -195,9 +210,15 @@ def _task(labels: _Found, template: pd.DataFrame | None) -> tuple[str, list[str]
 
 
 def _test(
-    root: Path, tables: dict[str, pd.DataFrame], template: str | None, pictures: list[Path], labels: Labels, warnings: list[str]
+    root: Path,
+    tables: dict[str, pd.DataFrame],
+    template: str | None,
+    pictures: list[Path],
+    labels: Labels,
+    warnings: list[str],
 ) -> tuple[list[str], list[str]]:
-    """Ids to answer for, in the template's order, and each one's file (a name that is not there, where none is found)."""
+    """Ids to answer for, in the template's order, and each one's file (a name that is not there, where none is
+    found)."""
     trained = f"{labels.folder}/" if labels.folder != "." else ""
     relative = [path.relative_to(root).as_posix() for path in pictures]
     others = [name for name in relative if not (trained and name.startswith(trained))] or relative
@@ -212,12 +233,19 @@ def _test(
     files = [by_name.get(i, f"no-picture-of/{i}") for i in ids]
     lacking = [i for i in ids if i not in by_name]
     if lacking:
-        warnings.append(f"{len(lacking):,} ids of {template} have no picture ({few(lacking)}): they are answered by class frequency")
+        warnings.append(
+            f"{len(lacking):,} ids of {template} have no picture ({few(lacking)}): they are answered by class frequency"
+        )
     return ids, files
 
 
 def _answer(
-    template: str | None, tables: dict[str, pd.DataFrame], task: str, classes: list[str], labels: Labels, page: dict[str, str]
+    template: str | None,
+    tables: dict[str, pd.DataFrame],
+    task: str,
+    classes: list[str],
+    labels: Labels,
+    page: dict[str, str],
 ) -> Answer:
     if template is None:
         value = {"single_label": "label", "multi_label": "tags", "regression": "number"}[task]
@@ -237,7 +265,12 @@ def _answer(
     fractions = any(re.fullmatch(r"-?\d*\.\d+", cell) for cell in cells)
     if len(columns) == 1 and len(classes) == 2 and (fractions or not set(cells) <= set(classes)):
         positive, why = _positive(classes, columns[0], page)
-        return Answer(**made, value="probability", positive=positive, why=f"one column of numbers for two classes; it is {positive!r}: {why}")
+        return Answer(
+            **made,
+            value="probability",
+            positive=positive,
+            why=f"one column of numbers for two classes; it is {positive!r}: {why}",
+        )
     if len(columns) == 1:
         return Answer(**made, value="label", why="one column for a class name")
     raise CompetitionError(
@@ -255,7 +288,9 @@ def _positive(classes: list[str], column: str, page: dict[str, str]) -> tuple[st
             return name, "the column has its name"
     text = f"{page.get('evaluation', '')} {page.get('title', '')}".lower()
     for name in classes:
-        if re.search(rf"probability[^.]*\b{re.escape(name.lower())}\b", text) or re.search(rf"\b1\s*=\s*{re.escape(name.lower())}\b", text):
+        if re.search(rf"probability[^.]*\b{re.escape(name.lower())}\b", text) or re.search(
+            rf"\b1\s*=\s*{re.escape(name.lower())}\b", text
+        ):
             return name, "the evaluation text says so"
     return classes[-1], f"nothing says which, and it is the later of {classes[0]!r} and {classes[-1]!r} in the alphabet"
 
@@ -264,7 +299,9 @@ def _metric(page: dict[str, str], answer: Answer, task: str) -> MetricChoice:
     said = f"{page.get('evaluationMetric', '')} {page.get('evaluation', '')}".lower()
     if task == "regression":
         name = "rmse" if re.search(r"rmse|root mean squared", said) else "mae"
-        return MetricChoice(name=name, direction="smaller", why="the page says so" if name == "rmse" else "the labels are numbers")
+        return MetricChoice(
+            name=name, direction="smaller", why="the page says so" if name == "rmse" else "the labels are numbers"
+        )
     if re.search(r"log[ -]?loss|logarithmic", said):
         return MetricChoice(name="log_loss", direction="smaller", why="the page says so")
     if "accuracy" in said and task == "single_label":

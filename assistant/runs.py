@@ -1,4 +1,5 @@
-"""The run folder: start, watch, stop, resume, list. Whoever starts a run only writes a folder and a process; whoever watches only reads.
+"""The run folder: start, watch, stop, resume, list. Whoever starts a run only writes a folder and a process; whoever
+watches only reads.
 
 A run's state is derived from its events and from whether its process lives; nothing else stores it.
 """
@@ -41,10 +42,16 @@ class Options(BaseModel):
 
     recipe: str = Field("eight_steps", description="eight_steps, five_steps or one_cycle.")
     arch: str = Field("resnet34", description="Any timm architecture.")
-    weights: str = Field("auto", description="auto (RECIPES_WEIGHTS, else the Hub), none (random), or a safetensors file.")
-    sizes: list[int] = Field([224], description="Image sides in pixels; several for progressive resizing, such as 128,224.")
+    weights: str = Field(
+        "auto", description="auto (RECIPES_WEIGHTS, else the Hub), none (random), or a safetensors file."
+    )
+    sizes: list[int] = Field(
+        [224], description="Image sides in pixels; several for progressive resizing, such as 128,224."
+    )
     tta: int = Field(4, ge=0, le=64, description="Random views a test image, beside the plain one.")
-    folds: int = Field(1, ge=1, le=20, description="1: one validation split; more: cross-validation, predictions averaged.")
+    folds: int = Field(
+        1, ge=1, le=20, description="1: one validation split; more: cross-validation, predictions averaged."
+    )
     valid: float = Field(0.2, gt=0, lt=1, description="Share of the labelled images that validates, with one fold.")
     seed: int = Field(42, ge=0, description="Seed of the split and of everything random.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
@@ -52,7 +59,9 @@ class Options(BaseModel):
     augment: str = Field("side_on", description="plain, side_on or top_down.")
     max_zoom: float = Field(1.1, ge=1, le=3, description="Largest enlargement of a random view.")
     ratio: float = Field(10.0, ge=1, le=100, description="How much lower each earlier layer group's rate is.")
-    max_cycles: int | None = Field(None, ge=1, le=20, description="Cycles of the last step at most (default: the recipe's).")
+    max_cycles: int | None = Field(
+        None, ge=1, le=20, description="Cycles of the last step at most (default: the recipe's)."
+    )
     smoothing: float = Field(0.0, ge=0, lt=0.5, description="Label smoothing.")
     ema: float | None = Field(None, gt=0, lt=1, description="Decay of averaged weights, such as 0.99.")
     precision: str = Field("auto", description="auto, fp32 or bf16.")
@@ -91,7 +100,9 @@ class Run:
         try:
             return Asked.model_validate_json((self.folder / "run.json").read_text(encoding="utf-8"))
         except (OSError, ValidationError) as error:
-            raise RunError(f"not a run folder: {self.folder} ({_first_line(error)}); name a folder that a run wrote") from None
+            raise RunError(
+                f"not a run folder: {self.folder} ({_first_line(error)}); name a folder that a run wrote"
+            ) from None
 
     def events(self) -> list[events.Event]:
         """All events so far; a half-written last line is left out."""
@@ -122,7 +133,8 @@ class Run:
     def watch(
         self, poll: float = 0.2, until: Callable[[], bool] = lambda: False, since: int = 0
     ) -> Iterator[events.Event]:
-        """Every event from byte `since` of the log on, as they come, until the run has ended, its process has died, or `until()`."""
+        """Every event from byte `since` of the log on, as they come, until the run has ended, its process has died,
+        or `until()`."""
         reader, seen = EventReader(self.folder, since), []
         while True:
             new = reader.new()
@@ -185,7 +197,8 @@ def state_of(told: list[events.Event], folder: Path) -> State:
 
 
 def start_run(competition: Competition, options: Options, out: Path | None = None) -> Run:
-    """Writes the run folder and starts its worker. Raises RunError where the folder holds a run or cannot be written."""
+    """Writes the run folder and starts its worker. Raises RunError where the folder holds a run or cannot be
+    written."""
     if competition.unsupported:
         raise RunError(f"{competition.slug} cannot be run: {competition.unsupported}")
     folder = (out or _fresh_folder(competition.slug)).resolve()
@@ -199,7 +212,9 @@ def start_run(competition: Competition, options: Options, out: Path | None = Non
             f"the folder holds a run already: {folder}; resume it with `assistant resume {folder}`, or choose another with --out"
         ) from None
     except OSError as error:
-        raise RunError(f"the run folder cannot be written: {folder} ({error.strerror}); choose another with --out") from None
+        raise RunError(
+            f"the run folder cannot be written: {folder} ({error.strerror}); choose another with --out"
+        ) from None
     _launch(folder)
     return Run(folder)
 
@@ -247,8 +262,8 @@ def _launch(folder: Path) -> None:
 
 
 def worker_environment() -> dict[str, str]:
-    """This environment without anybody's Kaggle token, and with an allocator that keeps large blocks: with glibc's defaults a training
-    loop on a CPU spends much of its time in page faults."""
+    """This environment without anybody's Kaggle token, and with an allocator that keeps large blocks: with glibc's
+    defaults a training loop on a CPU spends much of its time in page faults."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("KAGGLE_")}
     if sys.platform == "linux":
         kept.setdefault("MALLOC_MMAP_THRESHOLD_", str(4 << 30))
@@ -259,7 +274,8 @@ def worker_environment() -> dict[str, str]:
 
 
 def started_at(pid: int) -> float:
-    """When a process started: with its number, a name that no later process has. On Linux seconds since boot, which (unlike the time of day
+    """When a process started: with its number, a name that no later process has. On Linux seconds since boot, which
+    (unlike the time of day
     that psutil derives from them) are the same for every reader when the clock is set. Raises psutil.Error."""
     try:
         ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]

@@ -1,7 +1,7 @@
 """The embedded sample competition: scikit-learn's handwritten digits as PNG files in Kaggle's form.
 
-1,347 pictures to train on and 450 to predict, 32 × 32 pixels, with a template. The truth of the 450 is not written anywhere: `score` takes it
-from scikit-learn, as a leaderboard would from its own files.
+1,347 pictures to train on and 450 to predict, 32 × 32 pixels, with a template. The truth of the 450 is not written
+anywhere: `score` takes it from scikit-learn, as a leaderboard would from its own files.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,12 +21,22 @@ __all__ = ["OPTIONS", "REF", "score", "write_sample"]
 REF = "recipe-assistant/sample"
 TITLE = "Handwritten digits (the embedded sample)"
 
-# What a newcomer's first run uses: a small network from random weights (nothing to download), so all layers learn at one rate, and no flips.
-OPTIONS = {"arch": "resnet10t", "weights": "none", "sizes": [32], "augment": "plain", "ratio": 1.0, "batch_size": 32, "max_cycles": 4}
+# What a newcomer's first run uses: a small network from random weights (nothing to download), so all layers learn at
+# one rate, and no flips.
+OPTIONS = {
+    "arch": "resnet10t",
+    "weights": "none",
+    "sizes": [32],
+    "augment": "plain",
+    "ratio": 1.0,
+    "batch_size": 32,
+    "max_cycles": 4,
+}
 
 
 def write_sample(folder: Path) -> Path:
-    """Writes train.csv, train/, test/, sample_submission.csv and page.json into `folder`; what is already there whole is kept."""
+    """Writes train.csv, train/, test/, sample_submission.csv and page.json into `folder`; what is already there whole
+    is kept."""
     writable_folder(folder)
     pictures, labels, train, test = _digits()
     if not (folder / "page.json").is_file():
@@ -59,7 +70,7 @@ def _digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
-    digits = load_digits()
+    digits: Any = load_digits()
     pictures = np.clip(np.rint(digits.images * (255 / 16)), 0, 255).astype(np.uint8)
     train, test = train_test_split(np.arange(len(pictures)), test_size=450, stratify=digits.target, random_state=2022)
     return pictures, digits.target, np.sort(train), np.sort(test)

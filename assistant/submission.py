@@ -41,7 +41,8 @@ def table(competition: Competition, ids: list[str], answers: np.ndarray) -> pd.D
 
 
 def write_submission(competition: Competition, ids: list[str], answers: np.ndarray, path: Path) -> list[str]:
-    """Writes the submission, checked before it gets its name; returns its columns. Raises CompetitionError, StorageError."""
+    """Writes the submission, checked before it gets its name; returns its columns. Raises CompetitionError,
+    StorageError."""
     made = table(competition, ids, answers)
     text = io.StringIO()
     made.to_csv(text, index=False, lineterminator="\n")

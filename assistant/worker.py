@@ -1,6 +1,7 @@
 """The process that carries out one run: `python -m assistant.worker FOLDER`.
 
-It alone writes into the run folder: it appends events, saves checkpoints, and writes the predictions, the submission, the model and the report.
+It alone writes into the run folder: it appends events, saves checkpoints, and writes the predictions, the submission,
+the model and the report.
 """
 
 from __future__ import annotations
@@ -51,15 +52,23 @@ class EventLog:
             self.told_at, self.doing = event.t, event.stage
         elif isinstance(event, events.StepStarted):
             self.doing = f"step {event.step}: {event.title}"
-        os.write(self.file, json.dumps(event.to_dict(), ensure_ascii=False, allow_nan=False).encode() + b"\n")
+        line = json.dumps(event.to_dict(), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        try:
+            os.write(self.file, line)
+        except OSError as error:  # a full disk: the run's own writes will say so, or have been told before
+            print(error, line.decode(), file=sys.stderr)  # noqa: T201 (the worker's log)
 
 
 class StopFile:
-    """Watches for `stop.json`, ten times a second: called, it says whether to stop now."""
+    """Watches for `stop.json`, ten times a second: called, it says whether to stop now.
 
-    def __init__(self, folder: Path):
-        self.path = folder / "stop.json"
-        self.asked = self.keep_best = self.finishing = False
+    Where the run is in something long (an import, a batch of a large network), the process ends by itself after a second and a half:
+    whatever it was doing, resume goes on from the last checkpoint.
+    """
+
+    def __init__(self, folder: Path, log: EventLog):
+        self.path, self.log = folder / "stop.json", log
+        self.asked = self.keep_best = self.finishing = self.obeyed = False
         threading.Thread(target=self._watch, daemon=True).start()
 
     def __call__(self) -> bool:
@@ -70,17 +79,24 @@ class StopFile:
         self.asked, self.keep_best = True, False
 
     def _watch(self) -> None:
+        since = None
         while True:
             try:
                 self.keep_best = bool(json.loads(self.path.read_text()).get("keep_best"))
                 self.asked = True
             except (OSError, ValueError):
                 pass
+            if self() and since is None:
+                since = time.monotonic()
+            if since is not None and not self.keep_best and time.monotonic() - since > 1.5 and not self.obeyed:
+                self.log(events.RunStopped(during=self.log.doing))
+                os._exit(0)
             time.sleep(0.1)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Carries out the run in the folder named by the first argument; 0 when it is done or was stopped, 1 when it failed."""
+    """Carries out the run in the folder named by the first argument; 0 when it is done or was stopped, 1 when it
+    failed."""
     faulthandler.enable()
     folder = Path((argv or sys.argv[1:])[0]).resolve()
     asked = Run(folder).asked()
@@ -102,11 +118,12 @@ def main(argv: list[str] | None = None) -> int:
             resumed=resumed,
         )
     )
-    stop = StopFile(folder)
+    stop = StopFile(folder, log)
     signal.signal(signal.SIGTERM, stop.at_once)
     try:
         Worker(folder, asked, log, stop).run()
     except Stopped:
+        stop.obeyed = True
         log(events.RunStopped(during=log.doing))
     except Exception as error:
         traceback.print_exc()
@@ -137,7 +154,7 @@ class Worker:
             if self.stop.asked and self.stop.keep_best:
                 break
         valid = {key: np.concatenate([fold[key] for fold in folds]) for key in ("rows", "plain", "tta")}
-        test = np.mean([fold["test"] for fold in folds], axis=0, dtype=np.float64).astype(np.float32)
+        test = np.stack([fold["test"] for fold in folds]).mean(0, dtype=np.float64).astype(np.float32)
         self._finish(images, valid, test)
 
     def _recipe(self) -> Recipe:
@@ -150,8 +167,8 @@ class Worker:
         return recipe.changed(**{name: value for name, value in wanted.items() if recipe.has(name)})
 
     def _fold(self, number: int, images: Images, recipe: Recipe) -> dict[str, np.ndarray] | None:
-        """A fold's predictions: those of a checkpoint where the fold was done before, else trained for. None where a stop came before anything
-        was learned, and another fold has been."""
+        """A fold's predictions: those of a checkpoint where the fold was done before, else trained for. None where a
+        stop came before anything was learned, and another fold has been."""
         import numpy as np
         from safetensors.numpy import load_file, save
 
@@ -164,7 +181,9 @@ class Worker:
             recipe.run(learner, report=learner.reporter, checkpoints=folder)
         except Stopped:
             if self.stop.keep_best and learner.best is None and number == 0:
-                self.log(events.Warned(text="stopped before the first epoch was over: there are no weights to keep yet"))
+                self.log(
+                    events.Warned(text="stopped before the first epoch was over: there are no weights to keep yet")
+                )
                 raise
             if not self.stop.keep_best:
                 raise
@@ -263,11 +282,15 @@ class Worker:
         if self.competition.sample:
             scores["truth"] = sample.score(path)
 
-    def _write_answers(self, name: str, ids: list[str], classes: tuple[str, ...], answers, targets: list[str] | None = None) -> None:
+    def _write_answers(
+        self, name: str, ids: list[str], classes: tuple[str, ...], answers, targets: list[str] | None = None
+    ) -> None:
         import pandas as pd
 
         columns = {"id": ids} | ({"target": targets} if targets is not None else {})
-        table = pd.concat([pd.DataFrame(columns, dtype=str), pd.DataFrame(answers, columns=list(classes)).round(9)], axis=1)
+        table = pd.concat(
+            [pd.DataFrame(columns, dtype=str), pd.DataFrame(answers, columns=list(classes)).round(9)], axis=1
+        )
         atomic_write(self.folder / name, table.to_csv(index=False, lineterminator="\n", float_format="%.9f"))
 
     def _write_report(self, images: Images, done: events.RunDone) -> None:
@@ -278,7 +301,11 @@ class Worker:
             write_report(self.folder, places.get, done)
         except Exception as error:  # a picture of the results is not worth the results
             traceback.print_exc()
-            self.log(events.Warned(text=f"the report could not be written: {one_line(error)[:200]}; the results are not touched"))
+            self.log(
+                events.Warned(
+                    text=f"the report could not be written: {one_line(error)[:200]}; the results are not touched"
+                )
+            )
 
 
 def _told(error: BaseException) -> str:

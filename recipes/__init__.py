@@ -1,11 +1,11 @@
 """fast.ai's recipes for image classification, as a library: images go in, a trained network and probabilities come out.
 
-    from recipes import EIGHT_STEPS, Images, Learner
+from recipes import EIGHT_STEPS, Images, Learner
 
-    images = Images.from_csv("labels.csv", folder="train", suffix=".jpg", test="test")
-    learner = Learner(images, arch="resnet34", size=224)
-    EIGHT_STEPS.run(learner)
-    probabilities = learner.tta("test")
+images = Images.from_csv("labels.csv", folder="train", suffix=".jpg", test="test")
+learner = Learner(images, arch="resnet34", size=224)
+EIGHT_STEPS.run(learner)
+probabilities = learner.tta("test")
 """
 
 from __future__ import annotations

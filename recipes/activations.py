@@ -1,23 +1,23 @@
-"""Backbone outputs computed once, in frozen evaluation mode, kept on disk under a key of everything that they depend on:
-the pixels (files, size, crop), the rows, the weights, the kind of device and precision, and this code's version.
+"""Backbone outputs computed once, in frozen evaluation mode, kept on disk under a key of everything that they depend
+on: the pixels (files, size, crop), the rows, the weights, the kind of device and precision, and this code's version.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from recipes import events
-from recipes.augment import Viewer
 from recipes.network import Network
 from recipes.pixels import Pace
 from recipes.store import StoredArray, digest
 
-__all__ = ["activations", "backbone_key"]
+if TYPE_CHECKING:
+    from recipes.learner import Learner
+
+__all__ = ["Activations", "backbone_key"]
 
 VERSION = 1
 CHUNK = 64
@@ -32,35 +32,65 @@ def backbone_key(network: Network) -> str:
     return made.hexdigest()
 
 
-def activations(
-    network: Network,
-    viewer: Viewer,
-    rows: np.ndarray,
-    weights: str,
-    cache: Path,
-    run: Callable[[Callable[[torch.Tensor], torch.Tensor], torch.Tensor], torch.Tensor],
-    *,
-    precision: str,
-    report: events.Report,
-    place: dict,
-    should_stop: Callable[[], bool],
-) -> np.ndarray:
-    """Pooled activations of the plain views of `rows`, float32 (len(rows), features), in that order.
+class Activations:
+    """A learner's activations, computed on first use for the whole part that the rows asked for belong to.
 
-    `weights` is `backbone_key(network)`; `run(function, batch)` carries out one forward pass. Raises Stopped.
+    Parts are the labelled images (train and valid together, so that every fold finds its own), the validation images
+    alone where training does not read activations, and the test images.
     """
-    pixels = viewer.pixels
-    with torch.no_grad():
-        network.backbone.eval()
-        device = viewer.device
-        width = network.features(torch.zeros(1, 3, pixels.size, pixels.size, device=device)).shape[1]
-    rows_key = hashlib.blake2b(np.asarray(rows, np.int64).tobytes(), digest_size=12).hexdigest()
-    key = digest("activations", VERSION, pixels.key, pixels.size, rows_key, weights, device.type, precision)
-    stored = StoredArray(cache / "activations" / key, len(rows), (width,), "float32")
 
-    def make(out: np.ndarray, first: int, last: int) -> dict:
-        with torch.no_grad():
-            out[first:last] = run(network.features, viewer.plain(rows[first:last])).float().cpu().numpy()
-        return {}
+    def __init__(self, learner: Learner):
+        self.learner = learner
+        self.key: str | None = None
+        self._held: dict[tuple[str, str, int], tuple[np.ndarray, np.ndarray]] = {}
 
-    return stored.build(make, CHUNK, Pace(report, place, "activations"), should_stop)
+    def clear(self) -> None:
+        """Forgets what is held in memory; what is on disk stays."""
+        self._held.clear()
+
+    def of(self, rows: np.ndarray) -> torch.Tensor:
+        """Pooled activations of the plain views of these table rows, float32 (len(rows), features), on the learner's
+        device."""
+        covered, array = self._part(np.asarray(rows))
+        places = np.searchsorted(covered, rows)
+        return torch.from_numpy(np.ascontiguousarray(array[places])).to(self.learner.device)
+
+    def _part(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        learner = self.learner
+        if self.key is None:
+            self.key = backbone_key(learner.network)
+        for part in ("labelled", "valid", "test"):
+            held = self._held.get((part, self.key, learner.size))
+            if held is not None and np.isin(rows, held[0]).all():
+                return held
+        images = learner.images
+        labelled = np.flatnonzero((images.split == 0) | (images.split == 1))
+        if not learner.precompute and np.array_equal(rows, images.valid.rows):
+            part, covered = "valid", images.valid.rows
+        elif np.isin(rows, labelled).all():
+            part, covered = "labelled", labelled
+        else:
+            part, covered = "test", np.sort(rows)
+        held = self._held[part, self.key, learner.size] = (covered, self._computed(covered))
+        return held
+
+    def _computed(self, rows: np.ndarray) -> np.ndarray:
+        learner, network = self.learner, self.learner.network
+        training = network.training
+        network.eval()
+        viewer = learner.viewer
+        rows_key = hashlib.blake2b(rows.astype(np.int64).tobytes(), digest_size=12).hexdigest()
+        about = (viewer.pixels.key, learner.size, rows_key, self.key, learner.device.type, learner.precision)
+        folder = learner.cache / "activations" / digest("activations", VERSION, *about)
+        stored = StoredArray(folder, len(rows), (network.width,), "float32")
+
+        def make(out: np.ndarray, first: int, last: int) -> dict:
+            with torch.inference_mode():
+                features = learner.run_in_parts(network.features, viewer.plain(rows[first:last]))
+                out[first:last] = features.float().cpu().numpy()
+            return {}
+
+        try:
+            return stored.build(make, CHUNK, Pace(learner.tell, learner.place(), "activations"), learner.should_stop)
+        finally:
+            network.train(training)

@@ -1,10 +1,13 @@
 """The notes' "when things go wrong", as rules on the numbers of a fit.
 
 - *Rate too high*: validation loss explodes: it is not finite, or at its end more than twice its best.
-- *Rate too low*: losses creep: after three epochs or more, training loss has come down by less than a tenth and stays above
+- *Rate too low*: losses creep: after three epochs or more, training loss has come down by less than a tenth and stays
+above
   validation loss.
-- *Too few epochs*: at the end training loss is still above validation loss and validation loss was still falling by 2 % or more.
-- *Too many epochs*: the score got better and then worse, for the last third of the epochs (at least two) without a new best, while
+- *Too few epochs*: at the end training loss is still above validation loss and validation loss was still falling by 2
+% or more.
+- *Too many epochs*: the score got better and then worse, for the last third of the epochs (at least two) without a
+new best, while
   training loss went on falling. Training loss below validation loss alone is not over-fitting.
 """
 
@@ -29,7 +32,11 @@ def advise(epochs: Sequence[Epoch], rate: float, larger_is_better: bool, metric:
     valid = np.array([np.nan if epoch.valid_loss is None else epoch.valid_loss for epoch in epochs], float)
     if not np.isfinite(train).all() or not np.isfinite(valid).all() or valid[-1] > 2 * valid.min():
         finite = valid[np.isfinite(valid)]
-        numbers = {"rate": rate, "best_valid_loss": float(finite.min()) if len(finite) else np.inf, "valid_loss": float(valid[-1])}
+        numbers = {
+            "rate": rate,
+            "best_valid_loss": float(finite.min()) if len(finite) else np.inf,
+            "valid_loss": float(valid[-1]),
+        }
         text = f"Validation loss exploded at a rate of {rate:.1e}: the rate is too high. Try a tenth of it."
         return [Advice(kind="rate_too_high", text=text, numbers=numbers, **place)]
     found = []
@@ -38,11 +45,16 @@ def advise(epochs: Sequence[Epoch], rate: float, larger_is_better: bool, metric:
             f"Training loss went from {train[0]:.3f} to {train[-1]:.3f} only, and stays above validation loss ({valid[-1]:.3f}): "
             f"a rate of {rate:.1e} is too low. Try three times as much."
         )
-        numbers = {"rate": rate, "first_train_loss": float(train[0]), "train_loss": float(train[-1]), "valid_loss": float(valid[-1])}
+        numbers = {
+            "rate": rate,
+            "first_train_loss": float(train[0]),
+            "train_loss": float(train[-1]),
+            "valid_loss": float(valid[-1]),
+        }
         found.append(Advice(kind="rate_too_low", text=text, numbers=numbers, **place))
     elif len(epochs) >= 2 and train[-1] > valid[-1] and valid[-1] < 0.98 * valid[:-1].min():
         text = (
-            f"Training loss ({train[-1]:.3f}) is still above validation loss ({valid[-1]:.3f}), which still falls: too few epochs. "
+            f"Training loss ({train[-1]:.3f}) is above validation loss ({valid[-1]:.3f}), which still falls: too few epochs. "
             "One more cycle would help."
         )
         numbers = {"train_loss": float(train[-1]), "valid_loss": float(valid[-1]), "epochs": float(len(epochs))}

@@ -1,8 +1,8 @@
-"""Random views of a whole batch, on the device that trains: one fused warp for zoom, shift, rotation, flips and turns, then
-lighting and normalisation. Every image of a batch is drawn differently; targets are not touched.
+"""Random views of a whole batch, on the device that trains: one fused warp for zoom, shift, rotation, flips and
+turns, then lighting and normalisation. Every image of a batch is drawn differently; targets are not touched.
 
-Ranges are those of the lectures (fastai 0.7 `transforms_basic`, `transforms_side_on`, `transforms_top_down`): rotation up to
-10 degrees, lighting .05, zoom up to 1.1, mirrored at the borders.
+Ranges are those of the lectures (fastai 0.7 `transforms_basic`, `transforms_side_on`, `transforms_top_down`):
+rotation up to 10 degrees, lighting .05, zoom up to 1.1, mirrored at the borders.
 """
 
 from __future__ import annotations
@@ -33,9 +33,13 @@ class Augmentation:
             "top_down: all eight flips and turns (satellite, microscope).",
         },
     )
-    max_zoom: float = field(default=1.1, metadata={"min": 1.0, "max": 3.0, "help": "Largest enlargement of a random view."})
+    max_zoom: float = field(
+        default=1.1, metadata={"min": 1.0, "max": 3.0, "help": "Largest enlargement of a random view."}
+    )
     rotation: float = field(default=10.0, metadata={"min": 0.0, "max": 180.0, "help": "Largest rotation, degrees."})
-    shift: float = field(default=0.0, metadata={"min": 0.0, "max": 0.5, "help": "Largest shift, as a share of the side."})
+    shift: float = field(
+        default=0.0, metadata={"min": 0.0, "max": 0.5, "help": "Largest shift, as a share of the side."}
+    )
     lighting: float = field(
         default=0.05, metadata={"min": 0.0, "max": 0.9, "help": "Largest change of brightness and of contrast."}
     )
@@ -43,7 +47,9 @@ class Augmentation:
     def __post_init__(self):
         if self.style not in STYLES:
             raise RecipeError(f"no such augmentation: {self.style!r}; there are {', '.join(STYLES)}")
-        for name, spec in ((f, self.__dataclass_fields__[f].metadata) for f in ("max_zoom", "rotation", "shift", "lighting")):
+        for name, spec in (
+            (f, self.__dataclass_fields__[f].metadata) for f in ("max_zoom", "rotation", "shift", "lighting")
+        ):
             if not spec["min"] <= getattr(self, name) <= spec["max"]:
                 raise RecipeError(f"{name} is out of range: {getattr(self, name)}; give {spec['min']} to {spec['max']}")
 
@@ -54,11 +60,14 @@ PLAIN, SIDE_ON, TOP_DOWN = (Augmentation(style=style) for style in STYLES)
 class Viewer:
     """Views of decoded images as normalised batches: float32 (batch, 3, size, size), channels last, on `device`.
 
-    `mean` and `std` are the backbone's, for values from 0 to 1. On a GPU the whole store moves there when it takes less than
+    `mean` and `std` are the backbone's, for values from 0 to 1. On a GPU the whole store moves there when it takes
+    less than
     `share` of the free memory; then a batch needs no copy.
     """
 
-    def __init__(self, pixels: Pixels, mean: tuple[float, ...], std: tuple[float, ...], device: torch.device, share: float = 0.4):
+    def __init__(
+        self, pixels: Pixels, mean: tuple[float, ...], std: tuple[float, ...], device: torch.device, share: float = 0.4
+    ):
         self.pixels, self.device = pixels, device
         self.mean = torch.tensor(mean, device=device).view(1, 3, 1, 1)
         self.std = torch.tensor(std, device=device).view(1, 3, 1, 1)
@@ -95,8 +104,8 @@ class Viewer:
     def _geometry(
         self, rows: np.ndarray, augmentation: Augmentation | None, draws: np.ndarray
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """For each image the 2×2 matrix from view to stored coordinates (pixels from the middle) and the view's centre there,
-        x before y: float32 (n, 2, 2) and (n, 2)."""
+        """For each image the 2×2 matrix from view to stored coordinates (pixels from the middle) and the view's
+        centre there, x before y: float32 (n, 2, 2) and (n, 2)."""
         pixels, size = self.pixels, self.pixels.size
         extent = pixels.shape[rows][:, ::-1].astype(np.float64)  # width, height as stored
         turned = pixels.turned[rows]

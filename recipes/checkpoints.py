@@ -1,6 +1,7 @@
 """What a run goes on from after any death: the learner's whole state, on disk whole or not at all.
 
-A checkpoint is a folder with `state.json` and `state.safetensors`, written under another name and then renamed; the last two are kept.
+A checkpoint is a folder with `state.json` and `state.safetensors`, written under another name and then renamed; the
+last two are kept.
 `state.json` holds the tensors' checksum, so a file that was damaged later is noticed and the one before it is taken.
 """
 
@@ -41,7 +42,8 @@ class Checkpoints:
             shutil.rmtree(old, ignore_errors=True)
 
     def latest(self) -> tuple[dict[str, Any], dict[str, torch.Tensor], list[str]] | None:
-        """State and tensors of the newest whole checkpoint, and the names of those that are damaged; None if there is none."""
+        """State and tensors of the newest whole checkpoint, and the names of those that are damaged; None if there is
+        none."""
         damaged: list[str] = []
         for path in reversed(self._all()):
             try:

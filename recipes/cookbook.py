@@ -49,10 +49,14 @@ class Recipe:
     steps: tuple[Step, ...]
     sizes: tuple[int, ...] = ()
 
-    def run(self, learner: Learner, *, report: events.Report | None = None, checkpoints: Path | str | None = None) -> Result:
-        """Carries the steps out on a learner, from its last checkpoint on where `checkpoints` names a folder that holds one.
+    def run(
+        self, learner: Learner, *, report: events.Report | None = None, checkpoints: Path | str | None = None
+    ) -> Result:
+        """Carries the steps out on a learner, from its last checkpoint on where `checkpoints` names a folder that
+        holds one.
 
-        The best weights of the last size are what remains, also after a stop (which raises Stopped). Raises RecipeError.
+        The best weights of the last size are what remains, also after a stop (which raises Stopped). Raises
+        RecipeError.
         """
         start, told = time.monotonic(), []
         with learner.reporting(report):
@@ -79,12 +83,15 @@ class Recipe:
         )
 
     def changed(self, **settings: Any) -> Recipe:
-        """The recipe with these fields in every step that has them: `EIGHT_STEPS.changed(ratio=3, style="top_down")`."""
+        """The recipe with these fields in every step that has them: `EIGHT_STEPS.changed(ratio=3,
+        style="top_down")`."""
         for name in settings:
             if not self.has(name):
                 known = sorted({spec.name for step in self.steps for spec in fields(step)})
                 raise RecipeError(f"no step of {self.name} has {name!r}; there are {', '.join(known)}")
-        steps = (replace(s, **{n: v for n, v in settings.items() if n in {f.name for f in fields(s)}}) for s in self.steps)
+        steps = (
+            replace(s, **{n: v for n, v in settings.items() if n in {f.name for f in fields(s)}}) for s in self.steps
+        )
         return replace(self, steps=tuple(steps))
 
     def has(self, name: str) -> bool:
@@ -96,7 +103,7 @@ class Recipe:
         learner.of = len(self.steps)
         learner.checkpoints = Checkpoints(folder) if folder else None
         if self.sizes:
-            learner.largest = max(self.sizes)
+            learner.expect(max(self.sizes))
         saved = learner.checkpoints.latest() if learner.checkpoints else None
         if saved:
             state, tensors, damaged = saved
@@ -129,7 +136,7 @@ EIGHT_STEPS = Recipe(
         TrainHeadAugmented(cycles=3, cycle_len=1),
         Unfreeze(),
         LowerEarlierRates(ratio=10),
-        FindRate(batches=40),
+        FindRate(pick="edge", batches=40),
         TrainWholeNetwork(max_cycles=3, cycle_len=1, cycle_mult=2),
     ),
 )
@@ -167,8 +174,8 @@ def named(name: str) -> Recipe:
 
 
 def progressive(recipe: Recipe, sizes: Sequence[int]) -> Recipe:
-    """Progressive resizing: the whole recipe at the first size; then at each later one, with the weights so far, the last layer with
-    augmentation for one cycle and the whole network for two, until over-fitting.
+    """Progressive resizing: the whole recipe at the first size; then at each later one, with the weights so far, the
+    last layer with augmentation for one cycle and the whole network for two, until over-fitting.
 
     The planet lecture goes 64 → 128 → 256. Small first: most of what there is to learn costs a fraction there.
     """

@@ -87,7 +87,8 @@ class ImagesReady(Event):
     counts: dict[str, int]
     set_aside: dict[str, str]
     missing: dict[str, str]
-    seconds: float
+    device: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,5 +264,7 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "item") and not isinstance(value, (str, bytes)):
         value = value.item()
     if isinstance(value, float):
-        return float(f"{value:.8g}") if math.isfinite(value) else None
+        if not math.isfinite(value):
+            return None
+        return round(value, 3) if abs(value) >= 1e6 else float(f"{value:.8g}")  # times of day keep their milliseconds
     return value

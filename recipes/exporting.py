@@ -85,7 +85,9 @@ class Predictor:
         """The names of the answer's columns."""
         return self.task.classes
 
-    def predict(self, pictures: Sequence[str | os.PathLike | np.ndarray] | str | os.PathLike, batch_size: int = 32) -> np.ndarray:
+    def predict(
+        self, pictures: Sequence[str | os.PathLike | np.ndarray] | str | os.PathLike, batch_size: int = 32
+    ) -> np.ndarray:
         """Probabilities (numbers, for regression) of plain views, float32 (pictures, classes).
 
         A picture is a path or a uint8 array H×W or H×W×C. Raises ImagesError naming the file that cannot be read.
@@ -122,9 +124,13 @@ def load(folder: str | os.PathLike, device: str = "cpu") -> Predictor:
     try:
         about = json.loads((folder / "model.json").read_text())
     except (OSError, ValueError):
-        raise NetworkError(f"no model here: {folder} has no readable model.json; give a folder that export() or a run wrote") from None
+        raise NetworkError(
+            f"no model here: {folder} has no readable model.json; give a folder that export() or a run wrote"
+        ) from None
     if about.get("version") != VERSION:
-        raise NetworkError(f"the model is of another version: {about.get('version')}, this program reads {VERSION}; export it again")
+        raise NetworkError(
+            f"the model is of another version: {about.get('version')}, this program reads {VERSION}; export it again"
+        )
     classes = tuple(about["classes"])
     if about["task"] == "regression":
         task: Task = Regression(classes, tuple(about["target_mean"]), tuple(about["target_deviation"]))
@@ -154,4 +160,6 @@ def _into(network: Network, tensors: dict[str, torch.Tensor], path: Path) -> Non
         network.load_state_dict(tensors)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:160]
-        raise NetworkError(f"weights do not fit {network.arch}: {path} ({reason}); load them with the settings that saved them") from None
+        raise NetworkError(
+            f"weights do not fit {network.arch}: {path} ({reason}); load them with the settings that saved them"
+        ) from None

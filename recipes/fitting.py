@@ -1,8 +1,9 @@
 """How a learner fits: the loop over epochs and batches, the rule for over-fitting, and the learning-rate sweep.
 
-*Until over-fitting*: after each cycle its best score is held against the best of all cycles before it in the same fit; where it is no better
-(by the first metric, and by validation loss where that is equal), the network over-fits and no further cycle is begun. The weights of the
-best epoch remain, also when the run is stopped by hand.
+*Until over-fitting*: after each cycle its best score is held against the best of all cycles before it in the same
+fit; where it is no better
+(by the first metric, and by validation loss where that is equal), the network over-fits and no further cycle is
+begun. The weights of the best epoch remain, also when the run is stopped by hand.
 """
 
 from __future__ import annotations
@@ -128,7 +129,9 @@ def _train_batch(learner: Learner, rows: np.ndarray, optimizer, place: tuple[int
         total = 0.0
         for part in np.array_split(np.arange(len(rows)), min(parts, most)):
             logits = learner.training_logits(rows[part], place)
-            loss = loss_of(learner.images.task, logits.float(), targets[part], learner.smoothing) * (len(part) / len(rows))
+            loss = loss_of(learner.images.task, logits.float(), targets[part], learner.smoothing) * (
+                len(part) / len(rows)
+            )
             loss.backward()
             total += loss.item()
         return total
@@ -140,7 +143,9 @@ def _train_batch(learner: Learner, rows: np.ndarray, optimizer, place: tuple[int
     return loss
 
 
-def _validate(learner: Learner, plan: Plan, progress: Progress, train_loss: float, rate: float, start: float) -> events.Epoch:
+def _validate(
+    learner: Learner, plan: Plan, progress: Progress, train_loss: float, rate: float, start: float
+) -> events.Epoch:
     """The epoch's event; keeps the weights where they are the best so far."""
     learner.weights_changed(learner.network.frozen_to < 2)
     loss, scores = learner.evaluate()
@@ -203,7 +208,8 @@ def _better(key: list[float], than: list[float] | None) -> bool:
 
 
 def _diverged(losses: list[float]) -> bool:
-    """Whether a sweep has gone far enough: the loss is not finite, or four times the best (which counts from batch 10 on)."""
+    """Whether a sweep has gone far enough: the loss is not finite, or four times the best (which counts from batch 10
+    on)."""
     if not np.isfinite(losses[-1]):
         return True
     means = lr_finder.smoothed(losses)

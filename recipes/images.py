@@ -23,7 +23,27 @@ from recipes.tasks import TASK_NAMES, MultiLabel, Regression, SingleLabel, Task,
 __all__ = ["IMAGE_SUFFIXES", "Images", "Split", "image_files"]
 
 IMAGE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .gif .bmp .tif .tiff .webp .ppm .pgm .pbm .pnm .jp2 .j2k .tga .ico .avif".split()
+    [
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".gif",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+        ".jp2",
+        ".j2k",
+        ".tga",
+        ".ico",
+        ".avif",
+    ]
 )
 _JUNK_FOLDERS = frozenset({"__MACOSX", ".ipynb_checkpoints"})
 
@@ -80,8 +100,10 @@ class Images:
     ) -> Images:
         """Images named by a CSV: a column of ids and a column of labels, or several columns (one-hot or numbers).
 
-        `folder` and `test` are folders, beside the CSV where they are there; `test` may also map ids to files, in the order in
-        which they are to be predicted. An id is a file name with or without `suffix`. Without column names the first column is the id and
+        `folder` and `test` are folders, beside the CSV where they are there; `test` may also map ids to files, in the
+        order in
+        which they are to be predicted. An id is a file name with or without `suffix`. Without column names the first
+        column is the id and
         the second the label. `valid` is the share that validates, or the ids that do. `task` is auto, single_label,
         multi_label or regression. Labels whose file is missing are set aside and named. Raises ImagesError.
         """
@@ -124,7 +146,8 @@ class Images:
     ) -> Images:
         """Images in a folder a class: `root/train/cat/1.jpg`. `valid` is a folder of the same form or a share of train.
 
-        `test` is a folder of images without classes, or maps ids to files. An id is the path below its split's folder. Raises ImagesError.
+        `test` is a folder of images without classes, or maps ids to files. An id is the path below its split's
+        folder. Raises ImagesError.
         """
         root = Path(root)
         folder, files = image_files(root / train)
@@ -172,8 +195,8 @@ class Images:
     ) -> Images:
         """Images in memory: uint8, N×H×W or N×H×W×C, or a list of such arrays of any size.
 
-        `y` holds a label, a row of 0 and 1 (multi-label, or one-hot) or a row of numbers an image. Ids are the row numbers as
-        text. `valid` is a share, or the row numbers that validate. Raises ImagesError.
+        `y` holds a label, a row of 0 and 1 (multi-label, or one-hot) or a row of numbers an image. Ids are the row
+        numbers as text. `valid` is a share, or the row numbers that validate. Raises ImagesError.
         """
         if len(x) != len(y):
             raise ImagesError(f"images and labels differ in number: {len(x):,} and {len(y):,}; give one label an image")
@@ -187,7 +210,7 @@ class Images:
         targets, made = _encode(rows, [str(i) for i in range(len(rows[0]))], task)
         ids = tuple(str(i) for i in range(len(arrays)))
         images = cls(ids, tuple(arrays), targets, np.zeros(len(ids), np.int8), made, seed=seed)
-        images = images._with_validation(valid if isinstance(valid, float) else [str(i) for i in valid], seed)
+        images = images._with_validation(valid if isinstance(valid, (int, float)) else [str(i) for i in valid], seed)
         if test is not None:
             images = images._with_test([str(i) for i in range(len(test))], [_as_picture(array) for array in test])
         return images._checked()
@@ -327,7 +350,11 @@ class Images:
         if not train.any() or not valid.any():
             raise ImagesError(
                 f"too few images: {int(train.sum())} to train and {int(valid.sum())} to validate"
-                + (f" ({len(self.set_aside):,} set aside: {few(set(self.set_aside.values()))})" if self.set_aside else "")
+                + (
+                    f" ({len(self.set_aside):,} set aside: {few(set(self.set_aside.values()))})"
+                    if self.set_aside
+                    else ""
+                )
                 + "; at least one of each is needed"
             )
         notes = [note for note in self.notes if not note.startswith("a single image")]
@@ -369,7 +396,9 @@ def image_files(folder: str | os.PathLike) -> tuple[Path, list[Path]]:
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
         ]
     if not found:
-        raise ImagesError(f"no images found: {folder} holds no file that ends like one (.jpg, .png, .tif …); check the folder")
+        raise ImagesError(
+            f"no images found: {folder} holds no file that ends like one (.jpg, .png, .tif …); check the folder"
+        )
     return folder, [Path(path) for path in sorted(found)]
 
 
@@ -413,7 +442,7 @@ def _column(table: pd.DataFrame, name: str | None, position: int) -> str:
 
 
 def _one_row_an_id(table: pd.DataFrame, id_column: str, columns: list[str]) -> pd.DataFrame:
-    table = table[table[id_column] != ""].drop_duplicates([id_column, *columns])
+    table = table[table[id_column] != ""].drop_duplicates(subset=[id_column, *columns])
     twice = table[id_column][table[id_column].duplicated()]
     if len(twice):
         raise ImagesError(f"an id has two labels: {few(twice)} in column {id_column}; keep one row an image")
@@ -444,7 +473,9 @@ def _encode_columns(labels: Sequence[tuple[str, ...]], columns: Sequence[str], t
     if kind == "regression":
         return numbers, Regression(tuple(columns))
     if not marks or (kind == "single_label" and not one_each):
-        raise ImagesError(f"columns are not {kind} marks: {few(columns)} hold other values than one-hot 0 and 1; try task='auto'")
+        raise ImagesError(
+            f"columns are not {kind} marks: {few(columns)} hold other values than one-hot 0 and 1; try task='auto'"
+        )
     if kind == "multi_label":
         return numbers, MultiLabel(tuple(columns))
     return numbers.argmax(1).astype(np.int64), SingleLabel(tuple(columns))

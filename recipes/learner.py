@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from recipes import activations as cached
 from recipes import events, exporting, fitting, progress, state, training, tta
+from recipes.activations import Activations
 from recipes.augment import SIDE_ON, Augmentation, Viewer
 from recipes.checkpoints import Checkpoints
-from recipes.errors import RecipeError, Stopped, few
+from recipes.errors import RecipeError, Stopped
 from recipes.images import Images, Split
-from recipes.lr_finder import SweepResult
+from recipes.lr_finder import PICKS, SweepResult
 from recipes.metrics import default_metrics, metric
 from recipes.network import Network
-from recipes.pixels import Pace, Pixels, decode, usual_shape
+from recipes.pixels import Pace, Pixels
+from recipes.shelf import Shelf, ready
 from recipes.store import default_cache
 from recipes.tasks import answers_of, loss_of
 
@@ -32,11 +33,16 @@ TTA, PREVIEW = -2, -3  # places of chance that no epoch has
 class Learner:
     """Images, a network and how they are trained. Every long call takes `report=`, a function that is given each event.
 
-    `arch` is any timm architecture; `size` the side in pixels of the square views; `weights` auto (a file in `RECIPES_WEIGHTS`, else the
-    Hub), none (random) or a safetensors file. `metric` names the score that picks the best weights; `smoothing` is label smoothing; `ema` the
-    decay of averaged weights; `ratio` how much smaller each earlier layer group's rate is; `crop` the share of the shorter side that a plain
-    view shows (auto: .875 where the pictures are at least half as large again as `size`, else all); `largest` a size that is going to be
-    asked for later; `precision` auto (bf16 on a GPU that has it), fp32 or bf16. `should_stop` is asked several times a second.
+    `arch` is any timm architecture; `size` the side in pixels of the square views; `weights` auto (a file in
+    `RECIPES_WEIGHTS`, else the
+    Hub), none (random) or a safetensors file. `metric` names the score that picks the best weights; `smoothing` is
+    label smoothing; `ema` the
+    decay of averaged weights; `ratio` how much smaller each earlier layer group's rate is; `crop` the share of the
+    shorter side that a plain
+    view shows (auto: .875 where the pictures are at least half as large again as `size`, else all); `largest` a size
+    that is going to be
+    asked for later; `precision` auto (bf16 on a GPU that has it), fp32 or bf16. `should_stop` is asked several times
+    a second.
 
     Raises RecipeError and its kinds for what a user can put right, Stopped when `should_stop` said so.
     """
@@ -67,8 +73,13 @@ class Learner:
         if batch_size < 2:
             raise RecipeError(f"the batch is too small: {batch_size}; batch normalisation needs at least 2 images")
         self.images, self.arch, self.size, self.seed = images, arch, size, seed
-        self.batch_size, self.augmentation, self.smoothing, self.ema, self.ratio = batch_size, augmentation, smoothing, ema, ratio
-        self.crop, self.largest = crop, max(size, largest or 0)
+        self.batch_size, self.augmentation, self.smoothing, self.ema, self.ratio = (
+            batch_size,
+            augmentation,
+            smoothing,
+            ema,
+            ratio,
+        )
         self.cache, self.folder = Path(cache) if cache else default_cache(), Path(folder)
         self.reporter, self.should_stop = report, should_stop
         self.device = _device(device)
@@ -86,11 +97,9 @@ class Learner:
         self.step, self.of, self.fits, self.parts = 0, 0, 0, 1
         self.checkpoints: Checkpoints | None = None
         self.prepared = False
-        self._pixels: dict[int, Pixels] = {}
+        self.shelf = Shelf(images, crop, self.cache, max(size, largest or 0))
+        self.activations = Activations(self)
         self._viewers: dict[int, Viewer] = {}
-        self._short: int | None = None
-        self._activations: dict[tuple, np.ndarray] = {}
-        self._backbone_key: str | None = None
         self._pending: tuple[training.Progress, dict[str, torch.Tensor]] | None = None
         self.freeze()
 
@@ -109,12 +118,18 @@ class Learner:
         self.freeze_to(0)
 
     def resize(self, size: int) -> None:
-        """Another image size for the same weights; freezes again. What was best at the old size is the starting point."""
+        """Another image size for the same weights; freezes again. What was best at the old size is the starting
+        point."""
         self.network.check_size(size)
         self.load_best()
-        self.size, self.largest, self.best = size, max(size, self.largest), None
-        self._activations.clear()
+        self.size, self.best = size, None
+        self.expect(size)
+        self.activations.clear()
         self.freeze()
+
+    def expect(self, size: int) -> None:
+        """Says that a size will be asked for: images are decoded once, at the largest."""
+        self.shelf.largest = max(size, self.shelf.largest)
 
     # ---------------------------------------------------------------- fitting
 
@@ -130,9 +145,10 @@ class Learner:
     ) -> list[events.Epoch]:
         """SGDR: `cycles` cosine cycles of `cycle_len` epochs, each `cycle_mult` times as long as the one before.
 
-        `rates` is one float for the head (each group before has `ratio` times less) or one rate a layer group; without it, the rate of the last
-        sweep. With `until_overfitting`, a cycle that brings no better score is the last, and the best weights are what remains, also
-        after a stop. Returns the epochs.
+        `rates` is one float for the head (each group before has `ratio` times less) or one rate a layer group;
+        without it, the rate of the last
+        sweep. With `until_overfitting`, a cycle that brings no better score is the last, and the best weights are
+        what remains, also after a stop. Returns the epochs.
         """
         with self.reporting(report):
             plan = training.Plan.sgdr(self.batches(), cycles, cycle_len, cycle_mult, until_overfitting)
@@ -158,15 +174,26 @@ class Learner:
             return fitting.fit(self, plan, group_rates)
 
     def lr_find(
-        self, start: float = 1e-5, end: float = 10.0, batches: int = 100, pick: str = "valley", *, report: events.Report | None = None
+        self,
+        start: float = 1e-5,
+        end: float = 10.0,
+        batches: int = 100,
+        pick: str = "valley",
+        *,
+        report: events.Report | None = None,
     ) -> SweepResult:
-        """Raises the rate from `start` to `end` over `batches` batches and watches the loss; stops at NaN or four times the best.
+        """Raises the rate from `start` to `end` over `batches` batches and watches the loss; stops at NaN or four
+        times the best.
 
-        `pick` names the suggestion: valley, steepest or minimum. Leaves no trace: weights, statistics, optimizer and all later draws are
-        bit-identical with and without it.
+        `pick` names the suggestion: valley, steepest, minimum or edge. Leaves no trace: weights, statistics, optimizer and
+        all later draws are bit-identical with and without it.
         """
         if not 0 < start < end or batches < 2:
-            raise RecipeError(f"not a sweep: from {start} to {end} in {batches} batches; give two rising rates and 2 batches or more")
+            raise RecipeError(
+                f"not a sweep: from {start} to {end} in {batches} batches; give two rising rates and 2 batches or more"
+            )
+        if pick not in PICKS:
+            raise RecipeError(f"no such pick: {pick!r}; there are {', '.join(PICKS)}")
         with self.reporting(report):
             self.prepare()
             with torch.random.fork_rng():
@@ -195,7 +222,8 @@ class Learner:
             return self._answers(split, lambda rows: self._logits(rows, "predict"))
 
     def tta(self, split: str = "test", n: int = 4, *, report: events.Report | None = None) -> np.ndarray:
-        """Test-time augmentation: the mean of the plain answer and of `n` random views' answers; shape as in `predict`."""
+        """Test-time augmentation: the mean of the plain answer and of `n` random views' answers; shape as in
+        `predict`."""
         with self.reporting(report):
             self.prepare()
             return tta.passes(self, split, n).mean(0)
@@ -205,13 +233,15 @@ class Learner:
         self.prepare()
 
         def logits(rows: np.ndarray) -> torch.Tensor:
-            return self._passed(rows, lambda some: self.viewer.random(some, self.augmentation, self.seed, TTA, number), "predict")
+            return self._passed(
+                rows, lambda some: self.viewer.random(some, self.augmentation, self.seed, TTA, number), "predict"
+            )
 
         return self._answers(split, logits)
 
     def _answers(self, split: str, logits: Callable[[np.ndarray], torch.Tensor]) -> np.ndarray:
         part = self._split(split)
-        prior = self.images.task.prior(self.images.train.targets)
+        prior = self.images.task.prior(self.images.targets[self.images.train.rows])
         answers = np.tile(prior.astype(np.float32), (len(part), 1))
         seen = np.array([row not in self.pixels.broken for row in part.rows], bool)
         if seen.any():
@@ -223,7 +253,7 @@ class Learner:
         self.network.eval()
         if self.network.frozen_to == 2:
             with torch.inference_mode():
-                return self.forward(self.network.head_on, self._cached(rows)).float().cpu()
+                return self.forward(self.network.head_on, self.activations.of(rows)).float().cpu()
         return self._passed(rows, self.viewer.plain, stage)
 
     def _passed(self, rows: np.ndarray, view: Callable[[np.ndarray], torch.Tensor], stage: str) -> torch.Tensor:
@@ -233,12 +263,12 @@ class Learner:
         with torch.inference_mode():
             for some in np.array_split(rows, max(1, -(-len(rows) // self.batch_size))):
                 self.obey()
-                out.append(self._run(self.network, view(some)).float().cpu())
+                out.append(self.run_in_parts(self.network, view(some)).float().cpu())
                 done += len(some)
                 pace(done, len(rows))
         return torch.cat(out)
 
-    def _run(self, function: Callable[[torch.Tensor], torch.Tensor], batch: torch.Tensor) -> torch.Tensor:
+    def run_in_parts(self, function: Callable[[torch.Tensor], torch.Tensor], batch: torch.Tensor) -> torch.Tensor:
         """A forward pass, in parts where memory does not hold the batch."""
 
         def work(parts: int) -> torch.Tensor:
@@ -255,7 +285,7 @@ class Learner:
     def training_logits(self, rows: np.ndarray, place: tuple[int, ...]) -> torch.Tensor:
         """Logits to learn from: of cached activations, or of random views drawn from (seed, place, row)."""
         if self.precompute and self.network.frozen_to == 2:
-            return self.forward(self.network.head_on, self._cached(rows))
+            return self.forward(self.network.head_on, self.activations.of(rows))
         views = self.viewer.random(rows, self.augmentation, self.seed, *place[:2])
         if self.network.frozen_to < 2:
             return self.forward(self.network, views)
@@ -266,97 +296,30 @@ class Learner:
     def precompute_activations(self) -> None:
         """Computes the activations of all labelled images now, where the body is frozen."""
         if self.network.frozen_to == 2:
-            self._cached(self.images.train.rows[:1])
-
-    def _cached(self, rows: np.ndarray) -> torch.Tensor:
-        """Activations of these table rows on the device, computed on first use for the whole part that they belong to."""
-        if self._backbone_key is None:
-            self._backbone_key = cached.backbone_key(self.network)
-        labelled = np.flatnonzero((self.images.split == 0) | (self.images.split == 1))
-        for part in ("labelled", "valid", "test"):
-            held = self._activations.get((part, self._backbone_key, self.size))
-            if held is not None and np.isin(rows, held[0]).all():
-                break
-        else:
-            alone = not self.precompute and np.array_equal(rows, self.images.valid.rows)
-            part = "valid" if alone else "labelled" if np.isin(rows, labelled).all() else "test"
-            covered = {"valid": self.images.valid.rows, "labelled": labelled, "test": rows}[part]
-            array = cached.activations(
-                self.network,
-                self.viewer,
-                covered,
-                self._backbone_key,
-                self.cache,
-                self._run,
-                precision=self.precision,
-                report=self.tell,
-                place=self.place(),
-                should_stop=self.should_stop,
-            )
-            held = (covered, array)
-            self._activations[part, self._backbone_key, self.size] = held
-            self.network.train(self.network.head.training)
-        return torch.from_numpy(held[1][np.searchsorted(held[0], rows)]).to(self.device)
+            self.activations.of(self.images.train.rows[:1])
 
     # ---------------------------------------------------------------- pixels
 
     def prepare(self) -> None:
         """Decodes the images at this size where that has not been done; sets aside what cannot be used."""
-        if self.size not in self._pixels:
-            self._pixels = {self.size: self._decoded(self.size)} | {
-                size: made for size, made in self._pixels.items() if size == self.largest
-            }
+        start = time.monotonic()
+        pixels = self.shelf.at(self.size, self.tell, self.should_stop)
         if self.prepared:
             return
-        start = time.monotonic()
-        pixels = self._pixels[self.size]
-        self.images = self.images.without({row: why for row, why in pixels.broken.items()})
+        self.images = self.images.without(pixels.broken)
         self.prepared = True
-        images = self.images
-        self.tell(
-            events.ImagesReady(
-                train=len(images.train),
-                valid=len(images.valid),
-                test=len(images.test),
-                task=images.task.name,
-                classes=list(images.classes),
-                counts=images.counts(),
-                set_aside=dict(images.set_aside),
-                missing=dict(images.missing),
-                seconds=self._decoding + time.monotonic() - start,
-            )
-        )
-        for note in images.notes:
-            self.tell(events.Warned(text=note, **self.place()))
-        for what, named in (("set aside", images.set_aside), ("answered without their picture, by class frequency,", images.missing)):
-            if named:
-                text = f"{len(named):,} {'image is' if len(named) == 1 else 'images are'} {what}: "
-                self.tell(events.Warned(text=text + few(f"{name} ({why})" for name, why in named.items()), **self.place()))
-
-    def _decoded(self, size: int) -> Pixels:
-        start = time.monotonic()
-        larger = self._pixels.get(self.largest)
-        if larger is None and size < self.largest:
-            larger = self._pixels[self.largest] = self._decoded(self.largest)
-        made = decode(
-            self.images, size, self.crop_at(size), self.cache, larger=larger, report=self.tell, should_stop=self.should_stop
-        )
-        self._decoding = time.monotonic() - start
-        return made
+        for event in ready(self.images, self.place(), str(self.device), time.monotonic() - start):
+            self.tell(event)
 
     def crop_at(self, size: int) -> float:
         """The share of the shorter side that a plain view of this size shows."""
-        if not isinstance(self.crop, str):
-            return float(self.crop)
-        if self._short is None:
-            self._short = usual_shape(self.images.sources)[0]
-        return 0.875 if self._short >= 1.5 * size else 1.0
+        return self.shelf.crop_at(size)
 
     @property
     def pixels(self) -> Pixels:
         """The decoded images at this size."""
         self.prepare()
-        return self._pixels[self.size]
+        return self.shelf.at(self.size, self.tell, self.should_stop)
 
     @property
     def viewer(self) -> Viewer:
@@ -384,7 +347,8 @@ class Learner:
         self.weights_changed()
 
     def export(self, folder: str | Path) -> Path:
-        """Writes `model.safetensors` and `model.json`: all that `recipes.load(folder)` needs to predict, on a CPU by default."""
+        """Writes `model.safetensors` and `model.json`: all that `recipes.load(folder)` needs to predict, on a CPU by
+        default."""
         return exporting.export(self, Path(folder))
 
     def checkpoint(self, progress: training.Progress | None = None, optimizer=None, average=None) -> None:
@@ -453,7 +417,7 @@ class Learner:
     def weights_changed(self, body: bool = True) -> None:
         """Says that the body's weights may have changed, so cached activations have to be looked up anew."""
         if body:
-            self._backbone_key = None
+            self.activations.key = None
 
     @contextlib.contextmanager
     def averaged(self, average: training.Average | None) -> Iterator[None]:
@@ -480,11 +444,13 @@ def _device(name: str) -> torch.device:
             device = torch.device(name)
             torch.zeros(1, device=device)
         except (RuntimeError, AssertionError) as error:
-            raise RecipeError(f"no such device: {name!r} ({' '.join(str(error).split())[:80]}); take auto or cpu") from None
+            raise RecipeError(
+                f"no such device: {name!r} ({' '.join(str(error).split())[:80]}); take auto or cpu"
+            ) from None
         return device
     from accelerate import PartialState
 
-    return torch.device(PartialState().device)
+    return torch.device(str(PartialState().device))
 
 
 def _precision(name: str, device: torch.device) -> str:

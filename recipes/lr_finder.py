@@ -1,7 +1,8 @@
 """The learning-rate sweep and its suggestions (Smith 2015; fastai's `lr_find`).
 
-Picks by name: `minimum` is a tenth of the rate with the lowest loss, `steepest` the rate where loss falls fastest, `valley` the rate
-two thirds down the longest descent (fastai 2). `suggestion` is one of them, chosen by the caller.
+Picks by name: `minimum` is a tenth of the rate with the lowest loss; `steepest` the rate where loss falls fastest; `valley` the rate two thirds
+down the longest descent (fastai 2); `edge` a twentieth of the rate from which on the loss stays half as high again as its lowest. A network whose
+head is trained has no descent left to measure, only an edge: there the first three are noise, and the recipes take the last.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["SweepResult", "picks", "smoothed"]
+__all__ = ["PICKS", "SweepResult", "picks", "smoothed"]
 
+PICKS = ("valley", "steepest", "minimum", "edge")
 WARM = 10  # the best loss counts from this batch on
 DIVERGED = 4.0  # times the best loss: the sweep stops
 
@@ -38,14 +40,25 @@ class SweepResult:
         axes.plot(self.rates, self.losses, color="#d9480f")
         for name, rate in self.suggestions.items():
             used = rate == self.suggestion
-            axes.axvline(rate, linewidth=1.6 if used else 0.8, linestyle="-" if used else ":", color="#444" if used else "#999")
+            axes.axvline(
+                rate, linewidth=1.6 if used else 0.8, linestyle="-" if used else ":", color="#444" if used else "#999"
+            )
             axes.annotate(
-                f"{name} {rate:.1e}", (rate, 1), xycoords=("data", "axes fraction"), rotation=90, va="top", ha="right", fontsize=8
+                f"{name} {rate:.1e}",
+                (rate, 1),
+                xycoords=("data", "axes fraction"),
+                rotation=90,
+                va="top",
+                ha="right",
+                fontsize=8,
             )
         axes.set(xscale="log", xlabel="learning rate", ylabel="loss (smoothed)")
         finite = self.losses[np.isfinite(self.losses)]
         if len(finite):
-            axes.set_ylim(finite.min() - 0.05 * np.ptp(finite[: max(2, len(finite) // 2)]) - 1e-3, min(finite.max(), 2.5 * finite[0]))
+            axes.set_ylim(
+                finite.min() - 0.05 * np.ptp(finite[: max(2, len(finite) // 2)]) - 1e-3,
+                min(finite.max(), 2.5 * finite[0]),
+            )
         return figure
 
 
@@ -64,7 +77,7 @@ def picks(rates: np.ndarray, losses: np.ndarray) -> dict[str, float]:
     rates, losses = rates[good], losses[good]
     if len(rates) < 4:
         first = float(rates[0]) if len(rates) else 1e-3
-        return {"minimum": first, "steepest": first, "valley": first}
+        return {"minimum": first, "steepest": first, "valley": first, "edge": first}
     lowest = int(np.argmin(losses))
     upto = max(lowest + 1, 4)
     slope = np.gradient(losses[:upto], np.log(rates[:upto]))
@@ -72,7 +85,15 @@ def picks(rates: np.ndarray, losses: np.ndarray) -> dict[str, float]:
         "minimum": float(rates[lowest] / 10),
         "steepest": float(rates[int(np.argmin(slope))]),
         "valley": float(rates[_valley(losses)]),
+        "edge": float(rates[_edge(losses)] / 20),
     }
+
+
+def _edge(losses: np.ndarray) -> int:
+    """Where the loss leaves its level for good: behind the last of the losses below 1.5 times the lowest."""
+    counted = losses[WARM:] if len(losses) > WARM + 4 else losses
+    below = np.flatnonzero(losses <= 1.5 * counted.min())
+    return min(int(below[-1]) + 1, len(losses) - 1)
 
 
 def _valley(losses: np.ndarray) -> int:

@@ -15,7 +15,8 @@ __all__ = ["METRICS", "Metric", "default_metrics", "metric"]
 
 @dataclass(frozen=True)
 class Metric:
-    """`function(targets, probabilities)` → one number; targets and probabilities as the task encodes and predicts them."""
+    """`function(targets, probabilities)` → one number; targets and probabilities as the task encodes and predicts
+    them."""
 
     name: str
     function: Callable[[np.ndarray, np.ndarray], float]
@@ -51,7 +52,15 @@ def _f2(targets: np.ndarray, probabilities: np.ndarray) -> float:
     """Mean over rows of F2 at a threshold of .2, as the planet lecture scores."""
     from sklearn.metrics import fbeta_score
 
-    return float(fbeta_score(targets > 0.5, probabilities > 0.2, beta=2, average="samples", zero_division=0))
+    return float(
+        fbeta_score(
+            targets > 0.5,
+            probabilities > 0.2,
+            beta=2,
+            average="samples",
+            zero_division=0.0,  # type: ignore[arg-type]
+        )
+    )
 
 
 def _rmse(targets: np.ndarray, predicted: np.ndarray) -> float:

@@ -1,7 +1,9 @@
 """A timm backbone, the fast.ai head and three layer groups; and where weights come from.
 
-The head is fastai's: concatenated pooling → BatchNorm → Dropout .25 → Linear 512 → ReLU → BatchNorm → Dropout .5 → Linear.
-For networks of tokens, pooling joins the class token (where there is none, the mean) and the mean (the maximum) of the patches.
+The head is fastai's: concatenated pooling → BatchNorm → Dropout .25 → Linear 512 → ReLU → BatchNorm → Dropout .5 →
+Linear.
+For networks of tokens, pooling joins the class token (where there is none, the mean) and the mean (the maximum) of
+the patches.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import os
 import re
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -24,11 +27,15 @@ class WeightsUnreachable(NetworkError):
 
 
 class Network(nn.Module):
-    """`forward`: float (n, 3, size, size) → logits (n, outputs). `features`: the same → pooled activations (n, features).
+    """`forward`: float (n, 3, size, size) → logits (n, outputs). `features`: the same → pooled activations (n,
+    features).
 
-    `head_on(features)` gives the logits of pooled activations. `groups` are three lists of parameter names: early body, late body,
+    `head_on(features)` gives the logits of pooled activations, which are `width` numbers an image. `groups` are three lists of
+    parameter names: early body, late body,
     head. Raises NetworkError for an unknown architecture, a size that it cannot take, or weights that do not fit.
     """
+
+    backbone: Any
 
     def __init__(self, arch: str, outputs: int, size: int, weights: str = "auto", hidden: int = 512, seed: int = 42):
         super().__init__()
@@ -39,7 +46,7 @@ class Network(nn.Module):
             self.backbone.eval()
             self.check_size(size)
             with torch.no_grad():
-                width = self.features(torch.zeros(1, 3, size, size)).shape[1]
+                self.width = width = self.features(torch.zeros(1, 3, size, size)).shape[1]
             self.head = nn.Sequential(
                 nn.BatchNorm1d(width),
                 nn.Dropout(0.25),
@@ -53,7 +60,9 @@ class Network(nn.Module):
                 if isinstance(layer, nn.Linear):
                     nn.init.kaiming_normal_(layer.weight)
                     nn.init.zeros_(layer.bias)
-        self.groups = _three_groups(self.backbone, [name for name, _ in self.named_parameters() if name.startswith("head.")])
+        self.groups = _three_groups(
+            self.backbone, [name for name, _ in self.named_parameters() if name.startswith("head.")]
+        )
         self.frozen_to = 0
         self.keep_statistics = weights != "none"
         self.to(memory_format=torch.channels_last)
@@ -80,7 +89,8 @@ class Network(nn.Module):
         return self.head(self.features(batch))
 
     def freeze_to(self, group: int) -> None:
-        """Layer groups before `group` (negative counts from the end) stop learning: freeze_to(-1) trains the head alone."""
+        """Layer groups before `group` (negative counts from the end) stop learning: freeze_to(-1) trains the head
+        alone."""
         group = group + 3 if group < 0 else group
         if not 0 <= group <= 2:
             raise NetworkError(f"no such layer group: {group}; there are 0 (early body), 1 (late body) and 2 (head)")
@@ -91,10 +101,13 @@ class Network(nn.Module):
                 parameters[name].requires_grad_(number >= group)
 
     def train(self, mode: bool = True) -> Network:
-        """Training mode for what learns: frozen layers stay in evaluation mode, so a frozen body gives the cached activations.
+        """Training mode for what learns: frozen layers stay in evaluation mode, so a frozen body gives the cached
+        activations.
 
-        Where the body has pretrained weights, its BatchNorm statistics are kept throughout (fastai's `bn_freeze`): those of a few
-        small batches are worse. On 1,600 photos at 128 px that was .9725 against .9475 in validation accuracy after unfreezing.
+        Where the body has pretrained weights, its BatchNorm statistics are kept throughout (fastai's `bn_freeze`):
+        those of a few
+        small batches are worse. On 1,600 photos at 128 px that was .9725 against .9475 in validation accuracy after
+        unfreezing.
         """
         super().train(mode)
         if mode and self.frozen_to == 2:
@@ -124,7 +137,9 @@ class Network(nn.Module):
                     f"use {low} or {low + side}"
                 )
         elif fixed is not None and getattr(patch, "strict_img_size", True) and size != fixed[0]:
-            raise NetworkError(f"{self.arch} takes {fixed[0]} px only: {size} asked for; use --sizes {fixed[0]}, or resnet34, which takes any")
+            raise NetworkError(
+                f"{self.arch} takes {fixed[0]} px only: {size} asked for; use --sizes {fixed[0]}, or resnet34, which takes any"
+            )
         was_training = self.backbone.training
         self.backbone.eval()
         try:
@@ -149,13 +164,15 @@ def backbone_weights(arch: str) -> Path | None:
     return path if path is not None and path.is_file() else None
 
 
-def _make_backbone(arch: str, size: int, weights: str) -> tuple[nn.Module, str]:
+def _make_backbone(arch: str, size: int, weights: str) -> tuple[Any, str]:
     import timm
 
     if not timm.is_model(arch):
         names = timm.list_models()
         like = nearest(arch, names) or nearest(re.split(r"[-_.]", arch)[0], names) or ["resnet34", "convnext_tiny"]
-        raise NetworkError(f"unknown architecture: {arch!r}; did you mean {few(like, 5)}? (timm.list_models() shows all)")
+        raise NetworkError(
+            f"unknown architecture: {arch!r}; did you mean {few(like, 5)}? (timm.list_models() shows all)"
+        )
     made = _created(arch, size, pretrained=False)
     if weights == "none":
         return made, "none: random weights"
@@ -175,10 +192,12 @@ def _make_backbone(arch: str, size: int, weights: str) -> tuple[nn.Module, str]:
         ) from None
 
 
-def _created(arch: str, size: int, pretrained: bool) -> nn.Module:
-    """The timm network without classifier; networks of patches take every multiple of their patch where timm can do that."""
+def _created(arch: str, size: int, pretrained: bool) -> Any:
+    """The timm network without classifier; networks of patches take every multiple of their patch where timm can do
+    that."""
     import timm
 
+    more: dict[str, Any]
     for more in ({"dynamic_img_size": True}, {}):
         try:
             made = timm.create_model(arch, pretrained=pretrained, num_classes=0, global_pool="", **more)
@@ -203,23 +222,27 @@ def _fill(made: nn.Module, arch: str, path: Path) -> None:
     except FileNotFoundError:
         raise NetworkError(f"no such weights: {path}; give a .safetensors file, auto or none") from None
     except (SafetensorError, OSError) as error:
-        raise NetworkError(f"weights cannot be read: {path} ({error}); give a .safetensors file in timm's layout") from None
+        raise NetworkError(
+            f"weights cannot be read: {path} ({error}); give a .safetensors file in timm's layout"
+        ) from None
     needed = made.state_dict()
     lacking = [name for name in needed if name not in tensors or tensors[name].shape != needed[name].shape]
     lacking = [name for name in lacking if not name.endswith("num_batches_tracked")]
     if lacking:
-        raise NetworkError(f"weights do not fit {arch}: {path.name} lacks {few(lacking)}; give the file of this architecture")
+        raise NetworkError(
+            f"weights do not fit {arch}: {path.name} lacks {few(lacking)}; give the file of this architecture"
+        )
     made.load_state_dict({name: tensors.get(name, value) for name, value in needed.items()})
 
 
-def _three_groups(backbone: nn.Module, head: list[str]) -> list[list[str]]:
-    """Parameter names of the early body, the late body and the head. timm numbers a network's layers from the stem on; the
-    first half of them is early."""
+def _three_groups(backbone: Any, head: list[str]) -> list[list[str]]:
+    """Parameter names of the early body, the late body and the head. timm numbers a network's layers from the stem
+    on; the first half of them is early."""
     from timm.models import group_parameters
 
     names = [name for name, _ in backbone.named_parameters()]
     try:
-        layers = group_parameters(backbone, backbone.group_matcher(coarse=True), reverse=True)
+        layers: Any = group_parameters(backbone, backbone.group_matcher(coarse=True), reverse=True)
         number = {name: layers.get(name, 0) for name in names}
         # group_parameters puts what belongs to no block at the end; the body's last layers are where it belongs
         numbers = sorted({min(n, 10**6) for n in number.values()})
@@ -236,7 +259,7 @@ def _three_groups(backbone: nn.Module, head: list[str]) -> list[list[str]]:
     ]
 
 
-def _pool(backbone: nn.Module, out: torch.Tensor) -> torch.Tensor:
+def _pool(backbone: Any, out: torch.Tensor) -> torch.Tensor:
     if isinstance(out, (tuple, list)):
         out = out[-1]
     if out.ndim == 2:

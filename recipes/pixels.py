@@ -1,9 +1,10 @@
 """Every image decoded once and kept as uint8 on disk; what cannot be decoded is set aside and named.
 
-An image is scaled so that its shorter side is `size / crop` pixels, and kept with its whole longer side up to a limit that
+An image is scaled so that its shorter side is `size / crop` pixels, and kept with its whole longer side up to a limit
+that
 the pictures themselves set (their 90th percentile of long to short side, at most 2). Portraits are stored turned, so
-that all rows have one shape and a batch is one gather. JPEGs are decoded at the smallest DCT scale that is large enough.
-A smaller size is derived from a larger one that is there, not decoded again.
+that all rows have one shape and a batch is one gather. JPEGs are decoded at the smallest DCT scale that is large
+enough. A smaller size is derived from a larger one that is there, not decoded again.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from recipes import chance, events
-from recipes.errors import StorageError
+from recipes.errors import Stopped, StorageError
 from recipes.images import Images
 from recipes.store import StoredArray, digest
 
@@ -33,7 +34,8 @@ MAX_PIXELS = 500_000_000
 
 @dataclass(frozen=True)
 class Pixels:
-    """Decoded images. `array` uint8 (n, height, width, 3), `height` the shorter side; `shape` int32 (n, 2) the used height and
+    """Decoded images. `array` uint8 (n, height, width, 3), `height` the shorter side; `shape` int32 (n, 2) the used
+    height and
     width of each row; `turned` says that a row is stored with its axes swapped. `broken` maps a row to a reason."""
 
     array: np.ndarray
@@ -47,7 +49,7 @@ class Pixels:
         """The centre square of `size` pixels of each row, uint8 (len(rows), size, size, 3)."""
         out = np.empty((len(rows), self.size, self.size, 3), np.uint8)
         for i, row in enumerate(rows):
-            height, width = self.shape[row]
+            height, width = map(int, self.shape[row])
             top, left = (height - self.size) // 2, (width - self.size) // 2
             square = self.array[row, top : top + self.size, left : left + self.size]
             out[i] = square.swapaxes(0, 1) if self.turned[row] else square
@@ -100,6 +102,8 @@ def decode(
 
     def make(out: np.ndarray, first: int, last: int) -> dict:
         def one(row: int) -> list | str:
+            if should_stop():
+                raise Stopped
             if larger is not None:
                 if row in larger.broken:
                     return larger.broken[row]
@@ -135,7 +139,8 @@ def decode(
 
 
 def usual_shape(sources: Sequence[Path | np.ndarray], looked_at: int = 200) -> tuple[int, float]:
-    """The median shorter side in pixels, and the 90th percentile of long to short side (1 to 2), of up to 200 images."""
+    """The median shorter side in pixels, and the 90th percentile of long to short side (1 to 2), of up to 200
+    images."""
     rows = np.arange(len(sources))
     if len(rows) > looked_at:
         rows = np.sort(chance.order(rows, 0)[:looked_at])
@@ -178,8 +183,8 @@ class _Unusable(Exception):
 
 
 def open_picture(source: Path | np.ndarray, short: int | None = None) -> Image.Image:
-    """An RGB picture, upright by its EXIF tag, every mode converted: one channel copied to three, alpha dropped, CMYK and
-    palettes converted, 16 bits scaled to 8. `short` allows JPEGs to come smaller, no shorter than that.
+    """An RGB picture, upright by its EXIF tag, every mode converted: one channel copied to three, alpha dropped, CMYK
+    and palettes converted, 16 bits scaled to 8. `short` allows JPEGs to come smaller, no shorter than that.
 
     Raises an error whose text says what is wrong with the file.
     """
@@ -219,8 +224,8 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
 
 
 def _to_eight_bits(values: np.ndarray) -> np.ndarray:
-    """Deep grey values as uint8: 16 bits in full, 12 bits where no value needs more, 8 where 8 are enough; floats up to 1
-    as shares of white."""
+    """Deep grey values as uint8: 16 bits in full, 12 bits where no value needs more, 8 where 8 are enough; floats up
+    to 1 as shares of white."""
     shares = values.dtype.kind == "f"
     values = np.nan_to_num(values.astype(np.float64))
     top = values.max(initial=0)

@@ -78,13 +78,14 @@ class Shown:
 
     def _run_started(self, event: events.RunStarted) -> None:
         again = "resumed" if event.resumed else "started"
-        self._print(f"{event.recipe} {again} on {event.device}", "bold")
+        self._print(f"{event.recipe} {again}", "bold")
 
     def _images_ready(self, event: events.ImagesReady) -> None:
         kind = event.task.replace("_", "-")
         self._print(
             f"  {event.train:,} images to train, {event.valid:,} to validate, {event.test:,} to predict; {kind}, "
-            f"{len(event.classes)} {'targets' if event.task == 'regression' else 'classes'} ({event.seconds:.1f} s)"
+            f"{len(event.classes)} {'targets' if event.task == 'regression' else 'classes'}; "
+            f"on {event.device} ({event.seconds:.1f} s)"
         )
 
     def _step_started(self, event: events.StepStarted) -> None:

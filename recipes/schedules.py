@@ -18,8 +18,8 @@ def cycle_lengths(cycles: int, cycle_len: int = 1, cycle_mult: int = 1) -> list[
 def sgdr(batches: int, cycles: int, cycle_len: int = 1, cycle_mult: int = 1, warm: float = 1 / 20) -> np.ndarray:
     """Cosine annealing with warm restarts, float64 (batches × epochs,); `batches` an epoch.
 
-    Within a cycle of n batches the factor of batch i is (1 + cos(π i / n)) / 2. The first twentieth of the first cycle runs at
-    1/100. Loshchilov & Hutter 2017, as fastai 0.7's `CosAnneal` does it.
+    Within a cycle of n batches the factor of batch i is (1 + cos(π i / n)) / 2. The first twentieth of the first
+    cycle runs at 1/100. Loshchilov & Hutter 2017, as fastai 0.7's `CosAnneal` does it.
     """
     parts = []
     for epochs in cycle_lengths(cycles, cycle_len, cycle_mult):
@@ -38,13 +38,15 @@ def one_cycle(
     end: float = 1e-5,
     momenta: tuple[float, float] = (0.95, 0.85),
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Factors and momenta, float64 (batches,) each: up from `start` to 1 over the first `peak_at`, down to `end`, by cosines;
-    momentum the other way. Smith 2018, with fastai's values."""
+    """Factors and momenta, float64 (batches,) each: up from `start` to 1 over the first `peak_at`, down to `end`, by
+    cosines; momentum the other way. Smith 2018, with fastai's values."""
     rising = min(max(int(batches * peak_at), 1), batches)
     falling = batches - rising
     up, down = _cosine(rising), _cosine(falling)
     factors = np.concatenate([start + (1 - start) * up, 1 + (end - 1) * down])
-    momentum = np.concatenate([momenta[0] + (momenta[1] - momenta[0]) * up, momenta[1] + (momenta[0] - momenta[1]) * down])
+    momentum = np.concatenate(
+        [momenta[0] + (momenta[1] - momenta[0]) * up, momenta[1] + (momenta[0] - momenta[1]) * down]
+    )
     return factors, momentum
 
 

@@ -48,7 +48,7 @@ def unpack(
     """Puts a learner into a packed state; returns what `refill` needs once the fit that was going on begins again."""
     for name in _FIELDS:
         setattr(learner, name, state[name])
-    learner.largest = max(learner.largest, learner.size)
+    learner.expect(learner.size)
     learner.augmentation = Augmentation(**state["augmentation"])
     learner.network.load_state_dict(_under("network.", tensors))
     learner.network.freeze_to(state["frozen_to"])

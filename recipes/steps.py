@@ -1,8 +1,8 @@
-"""The steps that a recipe is made of. A step is data: its fields carry their range and help text, from which forms, the command and
-the docs are made; `run` carries it out on a learner.
+"""The steps that a recipe is made of. A step is data: its fields carry their range and help text, from which forms,
+the command and the docs are made; `run` carries it out on a learner.
 
-A step owns its rates, its epochs or cycles, and whether it trains on cached activations or on augmented pixels, so that augmenting
-cached activations cannot be written.
+A step owns its rates, its epochs or cycles, and whether it trains on cached activations or on augmented pixels, so
+that augmenting cached activations cannot be written.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ class EnableAugmentation(Step):
     title: ClassVar[str] = "Enable data augmentation, and precompute"
     words: ClassVar[str] = "Enable data augmentation, and precompute=True."
 
-    style: str = _setting("side_on", "Which flips an image may have: none (plain), left to right, or all eight.", choices=STYLES)
+    style: str = _setting(
+        "side_on", "Which flips an image may have: none (plain), left to right, or all eight.", choices=STYLES
+    )
     max_zoom: float = _setting(1.1, "Largest enlargement of a random view.", min=1.0, max=3.0)
     rotation: float = _setting(10.0, "Largest rotation, degrees.", min=0.0, max=180.0)
     lighting: float = _setting(0.05, "Largest change of brightness and of contrast.", min=0.0, max=0.9)
@@ -83,8 +85,10 @@ class FindRate(Step):
     title: ClassVar[str] = "Find the learning rate"
     words: ClassVar[str] = "Use lr_find() to find the highest learning rate where the loss is still clearly improving."
 
-    pick: str = _setting("valley", "Which point of the sweep to take.", choices=("valley", "steepest", "minimum"))
-    batches: int = _setting(100, "Batches of the sweep from 1e-5 to 10, if it does not diverge before.", min=20, max=1000)
+    pick: str = _setting("valley", "Which point of the sweep to take.", choices=("valley", "steepest", "minimum", "edge"))
+    batches: int = _setting(
+        100, "Batches of the sweep from 1e-5 to 10, if it does not diverge before.", min=20, max=1000
+    )
 
     def run(self, learner: Learner) -> None:
         learner.rate = learner.lr_find(batches=self.batches, pick=self.pick).suggestion
@@ -110,7 +114,9 @@ class TrainHeadAugmented(Step):
     """Trains the last layer on augmented pixels; the layers before it stay as they are."""
 
     title: ClassVar[str] = "Train the last layer with data augmentation"
-    words: ClassVar[str] = "Train last layer with data augmentation (i.e. precompute=False) for 2-3 epochs with cycle_len=1."
+    words: ClassVar[str] = (
+        "Train last layer with data augmentation (i.e. precompute=False) for 2-3 epochs with cycle_len=1."
+    )
 
     cycles: int = _setting(3, "Cosine cycles.", min=1, max=50)
     cycle_len: int = _setting(1, "Epochs of a cycle.", min=1, max=50)
@@ -137,15 +143,18 @@ class Unfreeze(Step):
 class LowerEarlierRates(Step):
     """Earlier layer groups learn more slowly: what they know holds for most pictures.
 
-    10 for ordinary photos, on which the weights were trained; 3 for medical or satellite pictures, where early layers must move more; 1 for
-    random weights, where all must.
+    10 for ordinary photos, on which the weights were trained; 3 for medical or satellite pictures, where early layers
+    must move more; 1 for random weights, where all must.
     """
 
     title: ClassVar[str] = "Set earlier layers to lower learning rates"
     words: ClassVar[str] = "Set earlier layers to 3x-10x lower learning rate than next higher layer."
 
     ratio: float = _setting(
-        10.0, "How much lower each earlier group's rate is: 10 for ordinary photos, 3 for medical or satellite pictures.", min=1.0, max=100.0
+        10.0,
+        "How much lower each earlier group's rate is: 10 for ordinary photos, 3 for medical or satellite pictures.",
+        min=1.0,
+        max=100.0,
     )
 
     def run(self, learner: Learner) -> None:
@@ -154,7 +163,8 @@ class LowerEarlierRates(Step):
 
 @dataclass(frozen=True)
 class TrainWholeNetwork(Step):
-    """Trains all layers on augmented pixels, cycle after cycle, until a cycle brings no better score; the best weights remain."""
+    """Trains all layers on augmented pixels, cycle after cycle, until a cycle brings no better score; the best
+    weights remain."""
 
     title: ClassVar[str] = "Train the full network until over-fitting"
     words: ClassVar[str] = "Train full network with cycle_mult=2 until over-fitting."
@@ -166,12 +176,15 @@ class TrainWholeNetwork(Step):
     def run(self, learner: Learner) -> None:
         learner.precompute = False
         learner.unfreeze()
-        learner.fit(cycles=self.max_cycles, cycle_len=self.cycle_len, cycle_mult=self.cycle_mult, until_overfitting=True)
+        learner.fit(
+            cycles=self.max_cycles, cycle_len=self.cycle_len, cycle_mult=self.cycle_mult, until_overfitting=True
+        )
 
 
 @dataclass(frozen=True)
 class OneCycle(Step):
-    """Trains what is not frozen for one cycle up and down. Where all layers learn, rates go from the sweep's to the top rate."""
+    """Trains what is not frozen for one cycle up and down. Where all layers learn, rates go from the sweep's to the
+    top rate."""
 
     title: ClassVar[str] = "Train with one cycle"
     words: ClassVar[str] = "fit_one_cycle(4, 3e-3), unfreeze, fit_one_cycle(4, slice(lr, 3e-4))."

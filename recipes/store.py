@@ -48,7 +48,9 @@ def writable_folder(folder: Path) -> Path:
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
-        raise StorageError(f"a folder cannot be written: {folder} ({error.strerror}); choose another or free it") from None
+        raise StorageError(
+            f"a folder cannot be written: {folder} ({error.strerror}); choose another or free it"
+        ) from None
     return folder
 
 

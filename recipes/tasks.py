@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -125,8 +126,8 @@ Task = SingleLabel | MultiLabel | Regression
 
 
 def loss_of(task: Task, logits: torch.Tensor, targets: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
-    """Mean loss of a batch: cross-entropy (with label smoothing, Szegedy et al. 2016), binary cross-entropy (targets moved
-    towards one half by the same share), or L1 on scaled targets."""
+    """Mean loss of a batch: cross-entropy (with label smoothing, Szegedy et al. 2016), binary cross-entropy (targets
+    moved towards one half by the same share), or L1 on scaled targets."""
     from torch.nn import functional  # here, so that reading a folder does not have to load torch
 
     if isinstance(task, SingleLabel):
@@ -166,7 +167,7 @@ def guess_task(labels: Sequence[str]) -> str:
 def sorted_classes(labels: Sequence[str]) -> tuple[str, ...]:
     """Distinct labels: by number where all are whole numbers, else by text."""
     distinct = set(labels)
-    whole = all(label.lstrip("-").isdigit() for label in distinct)
+    whole = all(re.fullmatch(r"-?\d+", label) for label in distinct)
     return tuple(sorted(distinct, key=lambda label: (int(label), label) if whole else (0, label)))
 
 

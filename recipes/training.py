@@ -74,20 +74,31 @@ def rates_for(rates: float | Sequence[float], ratio: float) -> tuple[float, floa
     else:
         made = tuple(float(rate) for rate in rates)
     if len(made) != 3 or not all(np.isfinite(made)) or min(made) <= 0:
-        raise RecipeError(f"not learning rates: {rates}; give one number above 0, or three (early body, late body, head)")
+        raise RecipeError(
+            f"not learning rates: {rates}; give one number above 0, or three (early body, late body, head)"
+        )
     return made  # type: ignore[return-value]
 
 
 def optimizer_for(network, rates: tuple[float, float, float]) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov & Hutter 2019) on the layer groups that learn, one rate each; biases and norms are not decayed."""
+    """AdamW (Loshchilov & Hutter 2019) on the layer groups that learn, one rate each; biases and norms are not
+    decayed."""
     parameters = dict(network.named_parameters())
     groups = []
     for number, (names, rate) in enumerate(zip(network.groups, rates)):
         for decayed in (True, False):
-            chosen = [parameters[n] for n in names if parameters[n].requires_grad and (parameters[n].ndim > 1) == decayed]
+            chosen = [
+                parameters[n] for n in names if parameters[n].requires_grad and (parameters[n].ndim > 1) == decayed
+            ]
             if chosen:
                 groups.append(
-                    {"params": chosen, "lr": rate, "rate": rate, "group": number, "weight_decay": DECAY if decayed else 0.0}
+                    {
+                        "params": chosen,
+                        "lr": rate,
+                        "rate": rate,
+                        "group": number,
+                        "weight_decay": DECAY if decayed else 0.0,
+                    }
                 )
     return torch.optim.AdamW(groups, betas=BETAS, fused=True)
 
@@ -120,10 +131,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(sign in text for sign in signs)
 
 
-def halving(
-    work: Callable[[int], Any], parts: int, most: int, gave_way: Callable[[int], None]
-) -> tuple[Any, int]:
-    """`work(parts)`, a batch's work cut in so many parts; when memory runs out, once more with twice as many, up to `most`.
+def halving(work: Callable[[int], Any], parts: int, most: int, gave_way: Callable[[int], None]) -> tuple[Any, int]:
+    """`work(parts)`, a batch's work cut in so many parts; when memory runs out, once more with twice as many, up to
+    `most`.
 
     Returns the result and the number of parts that fitted; `gave_way(parts)` hears of each doubling. Raises RecipeError
     when even the smallest parts do not fit.
@@ -155,5 +165,5 @@ def batches_of(rows: np.ndarray, batch_size: int, seed: int, *place: int) -> lis
 
 
 def count_batches(images: int, batch_size: int) -> int:
-    """Batches an epoch: as many as come nearest to `batch_size`, at least one."""
-    return max(1, round(images / batch_size))
+    """Batches an epoch: as many as come nearest to `batch_size`, at least one, none of a single image where there are two."""
+    return max(1, min(round(images / batch_size), images // 2))

@@ -13,5 +13,6 @@ __all__ = ["passes"]
 
 
 def passes(learner: Learner, split: str, n: int = 4) -> np.ndarray:
-    """The answers that TTA takes the mean of, float32 (n + 1, images, classes): the plain view's first, then each random view's."""
+    """The answers that TTA takes the mean of, float32 (n + 1, images, classes): the plain view's first, then each
+    random view's."""
     return np.stack([learner.predict(split), *(learner.view_answers(split, number) for number in range(n))])

@@ -1,0 +1,405 @@
+"""One page to keep or share: what was asked, how training went, what the network mistakes, and the score.
+
+It holds its pictures and its style in itself, loads nothing and runs nothing."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import csv
+import html
+import io
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assistant import plots
+from recipes import events
+from recipes.progress import VIEWS, clock
+from recipes.store import atomic_write
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Answers", "read_answers", "write_report"]
+
+SHOWN, LISTED = 12, 100  # pictures a kind, lines of a long list
+THUMB, SMALL = 220, 96  # pixels of a thumbnail's longer side; up to how many it is shown pixel by pixel
+KINDS = {
+    "wrong": ("Most wrong", "Wrong answers: the least probable truths first.", "Largest errors first."),
+    "right": ("Most right", "Right answers: the most probable truths first.", "Smallest errors first."),
+    "uncertain": ("Most uncertain", "Answers that are closest to a coin's toss.", ""),
+}
+NAMES = {"arch": "architecture", "tta": "TTA views", "sizes": "image sizes"}
+Picture = Callable[[str], "Path | np.ndarray | None"]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What was answered to the validation images. `labels` are the targets as text, `targets` encoded: int64 (n,), or
+    float64 (n, classes) for multi_label and regression; `predicted` float64 (n, classes): probabilities or numbers."""
+
+    task: str
+    classes: tuple[str, ...]
+    ids: tuple[str, ...]
+    labels: tuple[str, ...]
+    targets: np.ndarray
+    predicted: np.ndarray
+
+    def order(self, kind: str) -> np.ndarray:
+        """Rows, the most telling first. `wrong` and `right` answers go by how probable the truth was to the network (numbers
+        by their error), `uncertain` ones by how close they are to a coin's toss (numbers: none)."""
+        loss, hit, doubt = self._judged()
+        rows = {"wrong": ~hit, "right": hit, "uncertain": np.isfinite(doubt)}[kind].nonzero()[0]
+        key = {"wrong": -loss, "right": loss, "uncertain": doubt}[kind]
+        return rows[np.argsort(key[rows], kind="stable")]
+
+    def caption(self, row: int) -> tuple[str, str, str]:
+        """An image's id, its true label and the predicted one, with their probabilities."""
+        answer = self.predicted[row]
+        if self.task == "single_label":
+            true, guess = int(self.targets[row]), int(answer.argmax())
+            said = f"{self.labels[row]} ({answer[true]:.2f})", f"{self.classes[guess]} ({answer[guess]:.2f})"
+        elif self.task == "multi_label":
+            tags = [f"{self.classes[i]} ({answer[i]:.2f})" for i in np.argsort(-answer) if answer[i] > 0.5]
+            said = self.labels[row] or "no tag", ", ".join(tags) or "no tag"
+        else:
+            said = self.labels[row], ", ".join(f"{number:.4g}" for number in answer)
+        return self.ids[row], f"true: {said[0]}", f"predicted: {said[1]}"
+
+    def _judged(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Each row's loss, whether it is right (for numbers: closer than half of all), and its doubt, small when large."""
+        rows, p = np.arange(len(self.ids)), np.clip(self.predicted, 1e-15, 1 - 1e-15)
+        if self.task == "single_label":
+            two = np.sort(p, axis=1)[:, -2:]
+            return -np.log(p[rows, self.targets]), self.predicted.argmax(1) == self.targets, two[:, -1] - two[:, 0]
+        if self.task == "multi_label":
+            loss = -(self.targets * np.log(p) + (1 - self.targets) * np.log(1 - p)).mean(1)
+            return loss, ((p > 0.5) == (self.targets > 0.5)).all(1), np.abs(p - 0.5).mean(1)
+        error = (np.abs(self.predicted - self.targets) / (self.targets.std(0) + 1e-12)).mean(1)
+        return error, error <= np.median(error), np.full(len(rows), np.nan)
+
+
+def read_answers(csv_file: Path, task: str) -> Answers | None:
+    """The answers in a run's `valid.csv`: id, target and a column a class. Rows that cannot be read are left out; None
+    where there is no such file or no row."""
+    import pandas as pd
+
+    try:
+        with open(csv_file, encoding="utf-8", newline="") as file:
+            classes = tuple(next(csv.reader(file))[2:])
+        places: Any = {"names": range(len(classes) + 2), "dtype": {0: str, 1: str}}  # since a class may be called id
+        table = pd.read_csv(csv_file, header=0, keep_default_na=False, index_col=False, **places)
+        predicted = table.iloc[:, 2:].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    except (OSError, ValueError, StopIteration):
+        return None
+    labels, good, number = table[1], np.isfinite(predicted).all(1), {name: i for i, name in enumerate(classes)}
+    if task == "single_label":
+        targets = np.array([number.get(label, -1) for label in labels], np.int64)
+        good &= targets >= 0
+    elif task == "multi_label":
+        targets = np.array([[name in tags for name in classes] for tags in map(set, labels.str.split())], np.float64)
+    else:
+        targets = labels.str.split(expand=True).apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+        good &= np.isfinite(targets).all(1) & (targets.shape[1] == len(classes))
+    if not classes or not good.any():
+        return None
+    return Answers(task, classes, tuple(table[0][good]), tuple(labels[good]), targets[good], predicted[good])
+
+
+def write_report(run_folder: Path, picture_of: Picture | None = None, done: events.RunDone | None = None) -> Path:
+    """Writes `report.html` into a run folder, from what the folder holds, and returns its path.
+
+    `picture_of` gives an id's picture: a file, or uint8 H×W or H×W×C; what cannot be read is passed over. `done` is the
+    run's last event where the folder does not have it yet. Raises StorageError where the page cannot be written.
+    """
+    folder = Path(run_folder)
+    run = _read(folder, done)
+    answers = read_answers(folder / "valid.csv", run.part("competition").get("task", "single_label"))
+    atomic_write(folder / "report.html", _page(run, answers, picture_of).encode("utf-8", "replace"))
+    return folder / "report.html"
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A run folder's settings and events."""
+
+    asked: dict[str, Any]
+    told: list[events.Event]
+
+    def all(self, *kinds: type[events.Event]) -> list[Any]:
+        return [event for event in self.told if isinstance(event, kinds)]
+
+    def last(self, kind: type[events.Event]) -> Any:
+        return next(reversed(self.all(kind)), None)
+
+    def part(self, *names: str) -> dict[str, Any]:
+        """A part of `run.json`, empty where it is missing."""
+        part: Any = self.asked
+        for name in names:
+            part = part.get(name) if isinstance(part, dict) else None
+        return part if isinstance(part, dict) else {}
+
+
+def _read(folder: Path, done: events.RunDone | None) -> _Run:
+    """What a resumed run told twice counts as it was told last."""
+    asked = next(_json_lines(folder / "run.json", whole=True), {})
+    told: dict[int, events.Event | None] = {}
+    places, fold, resumed = {}, 0, False
+    for number, line in enumerate(_json_lines(folder / "events.jsonl")):
+        with contextlib.suppress(TypeError, AttributeError):  # fields that are not there
+            told[number] = event = events.from_dict(line)
+            resumed |= isinstance(event, events.RunStarted) and event.resumed
+            fold = event.fold if isinstance(event, events.StepStarted) else fold
+            if isinstance(event, events.InStep) and not isinstance(event, events.Batch):
+                key = (event.event, fold, event.step, getattr(event, "epoch", None), getattr(event, "text", None))
+                if resumed:
+                    told.pop(places.get(key, -1), None)
+                places[key] = number
+    return _Run(asked, [event for event in (*told.values(), done) if event is not None])
+
+
+def _json_lines(path: Path, whole: bool = False) -> Iterator[Any]:
+    """The JSON of each line, or of the whole file; what is not JSON (half a line) is passed over."""
+    with contextlib.suppress(OSError):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        for line in [text] if whole else text.split("\n"):
+            with contextlib.suppress(ValueError):
+                yield json.loads(line)
+
+
+def _page(run: _Run, answers: Answers | None, picture_of: Picture | None) -> str:
+    competition, epochs = run.part("competition"), run.all(events.Epoch)
+    title = _e(competition.get("title") or competition.get("slug") or "A run")
+    said = ", ".join(f"{name} {version}" for name, version in run.part("versions").items())
+    body = [
+        _head(run, title),
+        _scores(run),
+        _section("Worth knowing", _notes(run)),
+        _section("What was asked", _settings(run)),
+        _section("What was done", _steps(run)),
+        _section("How training went", _curves(run, epochs), _epoch_table(epochs)),
+        _section("What the answers are worth", _quality(answers) if answers else ""),
+        *(_section(*_examples(answers, kind, picture_of)) for kind in KINDS if answers),
+        _section("The images", *_images(run)),
+        f"<footer class=quiet>Made by Recipe Assistant. {_e(said)}</footer>",
+    ]
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}: run report</title>'
+        '<meta name="viewport" content="width=device-width,initial-scale=1"><link rel="icon" href="data:,">'
+        f"<style>{STYLE}</style></head>\n<body><main>\n" + "\n".join(filter(None, body)) + "\n</main></body></html>\n"
+    )
+
+
+def _head(run: _Run, title: str) -> str:
+    done, facts = run.last(events.RunDone), []
+    with contextlib.suppress(KeyError, TypeError, ValueError, OverflowError, OSError):  # not a time
+        facts.append(time.strftime("%d %B %Y, %H:%M UTC", time.gmtime(float(run.asked["created"]))))
+    if done:
+        facts.append(f"{clock(done.seconds)} in all" + ", stopped by hand with the best weights kept" * done.kept_best)
+    lead = _p("Run report: what was asked, how training went, and what the network mistakes")
+    state = _p("" if done else "This run has not come to its end.", "state")
+    return f"<header>{lead}<h1>{title}</h1>{_p(' · '.join(facts))}{state}</header>"
+
+
+def _scores(run: _Run) -> str:
+    """A card a view: the first metric large, the others below it."""
+    done, cards = run.last(events.RunDone), []
+    for view, scores in done.scores.items() if done else ():
+        (name, first), *others = scores.items() or [("", None)]
+        lines = [VIEWS.get(view, view), name, *(f"{other} {_number(value)}" for other, value in others)]
+        said, *rest = [f"<div>{_e(line).replace('_', ' ')}</div>" for line in lines]
+        cards.append(f"<div class=score>{said}<b>{_number(first)}</b>{''.join(rest)}</div>")
+    return f"<div class=scores>{''.join(cards)}</div>" if cards else ""
+
+
+def _notes(run: _Run) -> str:
+    said = dict.fromkeys((note.step, note.event, note.text) for note in run.all(events.Advice, events.Warned))
+    said |= dict.fromkeys((0, "warning", str(text)) for text in run.part("competition").get("warnings") or ())
+    lines = [
+        f"<li><b>{'Advice' if kind == 'advice' else 'Note'}{f', step {step}' if step else ''}:</b> {_e(text)}</li>"
+        for step, kind, text in said
+    ]
+    return f"<ul>{''.join(lines[:LISTED])}</ul>{_more(len(lines))}" if lines else ""
+
+
+def _settings(run: _Run) -> str:
+    ready, options, task = run.last(events.ImagesReady), run.part("options"), run.part("competition").get("task", "")
+    rows = {"task": str(task).replace("_", "-"), "metric": run.part("competition", "metric").get("name")}
+    if ready:
+        rows["targets" if task == "regression" else "classes"] = len(ready.classes)
+        rows["images"] = f"{ready.train:,} train, {ready.valid:,} valid, {ready.test:,} test"
+    rows |= {NAMES.get(name, name.replace("_", " ")): value for name, value in options.items()}
+    rows |= {"device": started.device for started in run.all(events.RunStarted)}
+    rows |= {"weights": Path(str(options.get("weights", ""))).name}  # where a file lay is nobody's business
+    items = []
+    for name, value in rows.items():
+        said = ", ".join(map(str, value)) if isinstance(value, list) else value
+        items += [f"<div><dt>{_e(name)}</dt><dd>{_e(said)}</dd></div>"] if said not in (None, "") else []
+    return f"<dl>{''.join(items)}</dl>"
+
+
+def _steps(run: _Run) -> str:
+    took, begun, fold = {}, {}, 0
+    for event in run.all(events.StepStarted, events.StepEnded):
+        if isinstance(event, events.StepStarted):
+            fold = event.fold
+            begun[fold, event.step] = event
+        else:
+            took[fold, event.step] = f"{event.seconds:.1f} s"
+    lines = []
+    for place, event in begun.items():
+        facts = [f"fold {event.fold + 1}"] * (event.folds > 1) + [f"{event.size} px", took.get(place, "not finished")]
+        said = f"<b>{_e(event.title)}</b> <span class=quiet>{', '.join(facts)}<br>{_e(event.words)}</span>"
+        lines.append(f"<li value={int(event.step)}>{said}</li>")
+    return f"<ol>{''.join(lines)}</ol>" if lines else ""
+
+
+def _curves(run: _Run, epochs: Sequence[events.Epoch]) -> str:
+    metric = run.part("competition", "metric")
+    larger = {metric.get("name"): metric.get("direction") != "smaller"}
+    figures = [(plots.sweep([event]), f"Learning-rate sweep of step {event.step}") for event in run.all(events.Sweep)]
+    if epochs:
+        figures.append((plots.losses(epochs), "Training and validation loss after each epoch"))
+        for name in list(epochs[-1].metrics)[:3]:
+            figures.append((plots.metric(epochs, name, larger.get(name)), f"{name} after each epoch"))
+        figures.append((plots.rates(run.all(events.Batch, events.Epoch)), "Learning rate during training"))
+    return f"<div class=grid>{''.join(_plot(figure, alt) for figure, alt in figures)}</div>" if figures else ""
+
+
+def _epoch_table(epochs: Sequence[events.Epoch]) -> str:
+    names = list(dict.fromkeys(name for epoch in epochs for name in epoch.metrics))
+    head = ["epoch", "step", "size", "cycle", "training loss", "validation loss", *names, "rate", "seconds", ""]
+    rows = [
+        [str(number), str(epoch.step), str(epoch.size), str(epoch.cycle)]
+        + [_number(value) for value in (epoch.train_loss, epoch.valid_loss, *map(epoch.metrics.get, names))]
+        + [_number(epoch.lr, ".1e"), _number(epoch.seconds, ".1f"), "best" if epoch.best else ""]
+        for number, epoch in enumerate(epochs, 1)
+    ]
+    return _table(head, rows)
+
+
+def _quality(answers: Answers) -> str:
+    """The confusion matrix, a table of the tags, or predicted against true numbers."""
+    note = f"{len(answers.ids):,} validation images, answered as valid.csv says."
+    if answers.task != "multi_label":
+        draw = plots.confusion if answers.task == "single_label" else plots.scatter
+        return _p(note) + _plot(draw(answers.targets, answers.predicted, answers.classes), "Predicted against true")
+    true, said = answers.targets > 0.5, answers.predicted > 0.5
+    both, there, told = (true & said).sum(0), true.sum(0), said.sum(0)
+    scores = both / np.maximum(told, 1), both / np.maximum(there, 1), 2 * both / np.maximum(there + told, 1)
+    rows = [(answers.classes[i], f"{there[i]:,}", *(_number(score[i]) for score in scores)) for i in np.argsort(-there)]
+    note += " A tag counts as predicted above 0.5."
+    return _p(note) + _table(["tag", "images", "precision", "recall", "F1"], rows)
+
+
+def _examples(answers: Answers, kind: str, picture_of: Picture | None) -> tuple[str, str]:
+    """Heading and grid of the pictures of a kind; pictures that cannot be read give way to the next."""
+    title, *notes = KINDS[kind]
+    cards: list[str] = []
+    for row in answers.order(kind)[: 5 * SHOWN]:
+        picture = _thumbnail(picture_of, answers.ids[row]) if picture_of else ""
+        if picture is not None:
+            name, *lines = map(_e, answers.caption(row))
+            cards.append(f"<figure>{picture}<figcaption><b>{name}</b><br>{'<br>'.join(lines)}</figcaption></figure>")
+        if len(cards) == SHOWN:
+            break
+    note = _p(notes[answers.task == "regression"])
+    return title, f"{note}<div class=pictures>{''.join(cards)}</div>" if cards else ""
+
+
+def _thumbnail(picture_of: Picture, name: str) -> str | None:
+    """The picture as an HTML image, or None where there is none to show."""
+    from recipes.pixels import open_picture
+
+    out = io.BytesIO()
+    try:
+        source: Any = picture_of(name)
+        picture = open_picture(source if isinstance(source, np.ndarray) else Path(source), THUMB)
+        picture.thumbnail((THUMB, THUMB))
+        kind = "png" if max(picture.size) <= SMALL else "jpeg"
+        picture.save(out, kind, quality=85)
+    except Exception:  # no picture, or a broken one: that raises whatever its decoder does, and is not worth the page
+        return None
+    small = " class=small" if kind == "png" else ""
+    return f'<img{small} alt="{_e(name)}" src="data:image/{kind};base64,{base64.b64encode(out.getvalue()).decode()}">'
+
+
+def _images(run: _Run) -> Iterator[str]:
+    for ready in run.all(events.ImagesReady)[-1:]:
+        if ready.counts:
+            yield _plot(plots.class_counts(ready.counts), "Images in each class")
+        lists = {"Set aside, since they cannot be used": ready.set_aside, "Answered without being seen": ready.missing}
+        for title, reasons in lists.items():
+            rows = [[name, reason] for name, reason in list(reasons.items())[:LISTED]]
+            yield f"<h3>{title}</h3>{_table(['image', 'why'], rows, left=2)}{_more(len(reasons))}" if rows else ""
+
+
+def _section(title: str, *parts: str) -> str:
+    inside = "".join(parts)
+    return f"<section><h2>{_e(title)}</h2>{inside}</section>" if inside else ""
+
+
+def _plot(figure: Figure, alt: str) -> str:
+    """A figure on a white card, as large as fits; a narrow screen scrolls before its letters get too small to read."""
+    width = figure.get_figwidth() * 96
+    style = f"min-width:{width * 0.62:.0f}px;max-width:{width * 1.2:.0f}px"
+    data = base64.b64encode(plots.to_png(figure, dpi=144)).decode()
+    return f'<div class=plot><img alt="{_e(alt)}" style="{style}" src="data:image/png;base64,{data}"></div>'
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """A table that scrolls in itself; all columns but the first `left` are numbers."""
+
+    def line(cells: Sequence[str], tag: str) -> str:
+        cells = [f"<{tag}{' class=n' * (i >= left)}>{_e(cell)}</{tag}>" for i, cell in enumerate(cells)]
+        return f"<tr>{''.join(cells)}</tr>"
+
+    body = f"<thead>{line(head, 'th')}</thead><tbody>{''.join(line(row, 'td') for row in rows)}</tbody>"
+    return f"<div class=scroll><table>{body}</table></div>" if rows else ""
+
+
+def _p(text: str, kind: str = "quiet") -> str:
+    return f"<p class={kind}>{_e(text)}</p>" if text else ""
+
+
+def _more(count: int) -> str:
+    return _p(f"and {count - LISTED:,} more" if count > LISTED else "")
+
+
+def _number(value: Any, form: str = ".4f") -> str:
+    return format(value, form) if isinstance(value, (int, float)) else "–"
+
+
+def _e(text: Any) -> str:
+    return html.escape(str(text))
+
+
+STYLE = """
+:root{color-scheme:light dark;--ink:#22272d;--quiet:#5d666f;--ground:#f5f6f7;--card:#fff;--line:#dde1e5;--accent:#c2410c}
+@media(prefers-color-scheme:dark){:root{--ink:#e6e9ec;--quiet:#a3abb3;--ground:#14171a;--card:#1d2125;--line:#353b41;--accent:#ff8f52}}
+*{box-sizing:border-box}h1{margin:0;font-size:2rem;line-height:1.2}h2{margin:2.5rem 0 .75rem;font-size:1.3rem}
+body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
+main{max-width:1180px;margin:auto;padding:1.5rem 1rem 3rem}h3{margin:1.5rem 0 .5rem;font-size:1rem}
+.quiet,dt,.score div{color:var(--quiet);font-size:.9rem}p.quiet{margin:.25rem 0 .75rem}.state{color:var(--accent);font-weight:600}
+.scores,.grid,.pictures,dl{display:grid;gap:1rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,29rem),1fr))}
+.scores{grid-template-columns:repeat(auto-fit,minmax(11rem,1fr));margin-top:1.5rem}dd,dl,figure{margin:0}
+.score,.plot,.scroll,figure{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:1rem}
+.score{border-top:3px solid var(--accent)}.score b{display:block;font-size:2.1rem;line-height:1.2}
+dl{grid-template-columns:repeat(auto-fill,minmax(10rem,1fr));gap:.75rem 1rem}
+ul,ol{padding-left:1.6rem;margin:.5rem 0}li{margin:.35rem 0}.plot,.scroll{overflow:auto;padding:.6rem}
+.plot{background:#fff;text-align:center}.plot img{width:100%;vertical-align:top}.grid+.scroll{margin-top:1rem}
+.scroll{max-height:30rem;padding:0}table{border-collapse:collapse;width:100%;font-size:.9rem}
+th,td{padding:.35rem .75rem;text-align:left;border-bottom:1px solid var(--line);font-variant-numeric:tabular-nums}
+th{position:sticky;top:0;background:var(--card)}.n{text-align:right;white-space:nowrap}
+.pictures{grid-template-columns:repeat(auto-fill,minmax(9.5rem,1fr));gap:.75rem}
+figure{background:#fff;color:#22272d;padding:.5rem;font-size:.8rem;line-height:1.35}
+figure img{width:100%;aspect-ratio:1;object-fit:contain;margin-bottom:.4rem}.small{image-rendering:pixelated}
+footer{margin-top:3rem;border-top:1px solid var(--line);padding-top:.75rem}
+@media print{body{background:#fff;font-size:12px}.scroll{max-height:none}.plot,figure,tr,li,.score{break-inside:avoid}}
+"""

@@ -1,0 +1,73 @@
+"""The decoded images of a table at each size that is asked for: decoded once at the largest, smaller ones derived
+from that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from recipes import events
+from recipes.errors import RecipeError, few
+from recipes.images import Images
+from recipes.pixels import Pixels, decode, usual_shape
+
+__all__ = ["Shelf", "ready"]
+
+
+class Shelf:
+    """Pixels by size. `largest` is the largest size that is going to be asked for, in pixels; `crop` the share of the
+    shorter side that a
+    plain view shows, or auto: .875 where the pictures are at least half as large again as the view, else all of it."""
+
+    def __init__(self, images: Images, crop: float | str, cache: Path, largest: int):
+        if crop != "auto" and not (isinstance(crop, (int, float)) and 0.1 <= crop <= 1):
+            raise RecipeError(f"the crop is out of range: {crop!r}; give auto, or a share from 0.1 to 1")
+        self.images, self.crop, self.cache, self.largest = images, crop, cache, largest
+        self._pixels: dict[int, Pixels] = {}
+        self._short: int | None = None
+
+    def at(self, size: int, report: events.Report, should_stop: Callable[[], bool]) -> Pixels:
+        """The pixels for views of `size`. Raises Stopped, StorageError."""
+        if size not in self._pixels:
+            larger = self.at(self.largest, report, should_stop) if size < self.largest else None
+            made = decode(
+                self.images, size, self.crop_at(size), self.cache, larger=larger, report=report, should_stop=should_stop
+            )
+            self._pixels = {kept: pixels for kept, pixels in self._pixels.items() if kept == self.largest} | {
+                size: made
+            }
+        return self._pixels[size]
+
+    def crop_at(self, size: int) -> float:
+        """The share of the shorter side that a plain view of this size shows."""
+        if not isinstance(self.crop, str):
+            return float(self.crop)
+        if self._short is None:
+            self._short = usual_shape(self.images.sources)[0]
+        return 0.875 if self._short >= 1.5 * size else 1.0
+
+
+def ready(images: Images, place: dict[str, int], device: str, seconds: float) -> Iterator[events.Event]:
+    """What to tell once all images are decoded: how many there are, and what is wrong with the others."""
+    yield events.ImagesReady(
+        train=len(images.train),
+        valid=len(images.valid),
+        test=len(images.test),
+        task=images.task.name,
+        classes=list(images.classes),
+        counts=images.counts(),
+        set_aside=dict(images.set_aside),
+        missing=dict(images.missing),
+        device=device,
+        seconds=seconds,
+    )
+    for note in images.notes:
+        yield events.Warned(text=note, **place)
+    for named, what in (
+        (images.set_aside, "set aside"),
+        (images.missing, "answered unseen, by the classes' frequency (the median, for numbers)"),
+    ):
+        if named:
+            number = "1 image is" if len(named) == 1 else f"{len(named):,} images are"
+            reasons = few(f"{name} ({why})" for name, why in named.items())
+            yield events.Warned(text=f"{number} {what}: {reasons}", **place)

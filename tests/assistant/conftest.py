@@ -1,0 +1,74 @@
+"""Small competitions of drawn pictures, and runs that take seconds."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from assistant import settings
+from assistant.runs import Options, Run
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch) -> Path:
+    """A home of each test's own, also for the processes that it starts."""
+    monkeypatch.setenv("ASSISTANT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    settings.home.cache_clear()
+    yield tmp_path / "home"
+    settings.home.cache_clear()
+
+
+def draw(kind: int, number: int, side: int = 96) -> Image.Image:
+    """A picture of one of three kinds: stripes across, stripes down, or a bright disc, each with noise of its own."""
+    chance = np.random.default_rng(1000 * kind + number)
+    y, x = np.mgrid[:side, : side + number % 30]
+    wave = 6 + number % 5
+    pattern = [np.sin(y / wave * 3), np.sin(x / wave * 3), 1.5 * (np.hypot(y - side / 2, x - side / 2) < side / 3) - 0.5]
+    grey = 128 + 70 * pattern[kind] + chance.normal(0, 12, y.shape)
+    colour = np.stack([grey, grey * (0.8 + 0.02 * (number % 10)), grey * 0.9], -1)
+    return Image.fromarray(np.clip(colour, 0, 255).astype(np.uint8))
+
+
+@pytest.fixture
+def make_competition(tmp_path):
+    """Writes a competition of drawn pictures in Kaggle's form: `make(train=…, test=…, side=…)` → its folder."""
+
+    def make(train: int = 60, test: int = 12, side: int = 96, name: str = "drawn", template: str = "label") -> Path:
+        folder = tmp_path / name
+        (folder / "train").mkdir(parents=True)
+        (folder / "test").mkdir()
+        words = ("across", "down", "disc")
+        with open(folder / "train.csv", "w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(["image_id", "pattern"])
+            for number in range(train):
+                draw(number % 3, number, side).save(folder / "train" / f"{number:04d}.jpg", quality=90)
+                rows.writerow([f"{number:04d}", words[number % 3]])
+        with open(folder / "sample_submission.csv", "w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(["image_id", "pattern"] if template == "label" else ["image_id", *words])
+            for number in range(test):
+                draw(number % 3, 5000 + number, side).save(folder / "test" / f"t{number:03d}.jpg", quality=90)
+                rows.writerow([f"t{number:03d}", "across"] if template == "label" else [f"t{number:03d}", 0.3, 0.3, 0.4])
+        return folder
+
+    return make
+
+
+def quick(**changes) -> Options:
+    """Settings for a run of a few seconds: timm's tiny test network from random weights."""
+    asked = {"arch": "test_resnet", "weights": "none", "sizes": [32], "augment": "plain", "ratio": 1, "max_cycles": 2, "tta": 2}
+    return Options(**(asked | {"batch_size": 16, "device": "cpu"} | changes))
+
+
+def ended(run: Run) -> str:
+    """Waits for the run's end; its state then."""
+    for _ in run.watch(poll=0.02):
+        pass
+    return run.state()
