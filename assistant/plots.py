@@ -82,8 +82,8 @@ def metric(epochs: Sequence[Epoch], name: str, larger_is_better: bool | None = N
         return _nothing(f"no {name} yet")
     if larger_is_better is None:
         larger_is_better = not any(word in name.lower() for word in SMALL_IS_GOOD)
-    title = name.replace("_", " ")
-    figure, axes, x = _over_epochs(epochs, f"{title[:1].upper()}{title[1:]} after each epoch", title)
+    said = name.replace("_", " ")
+    figure, axes, x = _over_epochs(epochs, f"Validation {said} after each epoch", said)
     _line(axes, x, values, ACCENT, "validation")
     best = int(np.nanargmax(values if larger_is_better else -values))
     axes.scatter(best + 1, values[best], label=f"best: {values[best]:.4f}, epoch {best + 1}", **RING)
@@ -236,7 +236,7 @@ def _quiet(axes: Axes, x: str, y: str, title: str = "", grid: Any = "both", whol
         axes.grid(True, axis=grid, color="#e9ecef", linewidth=0.8)
     axes.set_axisbelow(True)
     for name in whole:  # axes that count
-        axes.locator_params(axis=name, integer=True, nbins=7, min_n_ticks=1)
+        axes.locator_params(axis=name, integer=True, nbins=6, min_n_ticks=1)
         axes.yaxis.set_major_formatter("{x:,.0f}") if name == "y" else axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_xlabel(x, fontsize=9.5, color=INK)
     axes.set_ylabel(y, fontsize=9.5, color=INK)
@@ -380,7 +380,7 @@ def _pairs(counts: np.ndarray, classes: Sequence[str], title: str) -> Figure:
 
 def _bars(bars: Sequence[tuple[str, int]], colour: str, title: str) -> Figure:
     """Horizontal bars, the first on top, each with its number."""
-    width, height = 4.6 + 0.075 * max(len(name) for name, _ in bars), 1.2 + 0.25 * len(bars)
+    width, height = 4 + 0.07 * max(len(name) for name, _ in bars), 1.2 + 0.25 * len(bars)
     figure, (axes,) = _panels(1, width, height, title)
     _quiet(axes, "images", "", grid="x", whole="x")
     values = [count for _, count in bars]
@@ -389,5 +389,5 @@ def _bars(bars: Sequence[tuple[str, int]], colour: str, title: str) -> Figure:
     axes.set_yticks(range(len(bars)), [name for name, _ in bars])
     axes.tick_params(axis="y", length=0)
     _speak(*axes.get_yticklabels())
-    axes.set(xlim=(0, max(*values, 1) * 1.12), ylim=(len(bars) - 0.4, -0.6))
+    axes.set(xlim=(0, max(*values, 1) * 1.18), ylim=(len(bars) - 0.4, -0.6))
     return figure

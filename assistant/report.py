@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Answers", "read_answers", "write_report"]
 
-SHOWN, LISTED = 12, 100  # pictures a kind, lines of a long list
-THUMB, SMALL = 220, 96  # pixels of a thumbnail's longer side; up to how many it is shown pixel by pixel
+SHOWN, LISTED, THUMB, SMALL = 12, 100, 220, 96  # pictures a kind, names in a list, pixels of a thumbnail
 KINDS = {
     "wrong": ("Most wrong", "Wrong answers: the least probable truths first.", "Largest errors first."),
     "right": ("Most right", "Right answers: the most probable truths first.", "Smallest errors first."),
@@ -142,7 +141,7 @@ class _Run:
         """A part of `run.json`, empty where it is missing."""
         part: Any = self.asked
         for name in names:
-            part = part.get(name) if isinstance(part, dict) else None
+            part = part.get(name) if isinstance(part, dict) else {}
         return part if isinstance(part, dict) else {}
 
 
@@ -158,8 +157,7 @@ def _read(folder: Path, done: events.RunDone | None) -> _Run:
             fold = event.fold if isinstance(event, events.StepStarted) else fold
             if isinstance(event, events.InStep) and not isinstance(event, events.Batch):
                 key = (event.event, fold, event.step, getattr(event, "epoch", None), getattr(event, "text", None))
-                if resumed:
-                    told.pop(places.get(key, -1), None)
+                told.pop(places.get(key, -1) if resumed else -1, None)
                 places[key] = number
     return _Run(asked, [event for event in (*told.values(), done) if event is not None])
 
@@ -221,11 +219,10 @@ def _scores(run: _Run) -> str:
 def _notes(run: _Run) -> str:
     said = dict.fromkeys((note.step, note.event, note.text) for note in run.all(events.Advice, events.Warned))
     said |= dict.fromkeys((0, "warning", str(text)) for text in run.part("competition").get("warnings") or ())
-    lines = [
-        f"<li><b>{'Advice' if kind == 'advice' else 'Note'}{f', step {step}' if step else ''}:</b> {_e(text)}</li>"
-        for step, kind, text in said
-    ]
-    return f"<ul>{''.join(lines[:LISTED])}</ul>{_more(len(lines))}" if lines else ""
+    kinds = {"advice": "Advice", "warning": "Note"}
+    where = {step: f", step {step}" if step else "" for step, *_ in said}
+    lines = [f"<li><b>{kinds[kind]}{where[step]}:</b> {_e(text)}</li>" for step, kind, text in said]
+    return f"<ul>{''.join(lines)}</ul>" if lines else ""
 
 
 def _settings(run: _Run) -> str:
@@ -235,7 +232,8 @@ def _settings(run: _Run) -> str:
         rows["targets" if task == "regression" else "classes"] = len(ready.classes)
         rows["images"] = f"{ready.train:,} train, {ready.valid:,} valid, {ready.test:,} test"
     rows |= {NAMES.get(name, name.replace("_", " ")): value for name, value in options.items()}
-    rows |= {"device": started.device for started in run.all(events.RunStarted)}
+    for started in run.all(events.RunStarted):
+        rows["device"] = started.device
     rows |= {"weights": Path(str(options.get("weights", ""))).name}  # where a file lay is nobody's business
     items = []
     for name, value in rows.items():
@@ -286,7 +284,7 @@ def _epoch_table(epochs: Sequence[events.Epoch]) -> str:
 
 def _quality(answers: Answers) -> str:
     """The confusion matrix, a table of the tags, or predicted against true numbers."""
-    note = f"{len(answers.ids):,} validation images, answered as valid.csv says."
+    note = f"The answers to {len(answers.ids):,} validation images, those of valid.csv."
     if answers.task != "multi_label":
         draw = plots.confusion if answers.task == "single_label" else plots.scatter
         return _p(note) + _plot(draw(answers.targets, answers.predicted, answers.classes), "Predicted against true")
@@ -294,8 +292,8 @@ def _quality(answers: Answers) -> str:
     both, there, told = (true & said).sum(0), true.sum(0), said.sum(0)
     scores = both / np.maximum(told, 1), both / np.maximum(there, 1), 2 * both / np.maximum(there + told, 1)
     rows = [(answers.classes[i], f"{there[i]:,}", *(_number(score[i]) for score in scores)) for i in np.argsort(-there)]
-    note += " A tag counts as predicted above 0.5."
-    return _p(note) + _table(["tag", "images", "precision", "recall", "F1"], rows)
+    note = _p(f"{note} A tag counts as predicted above 0.5.")
+    return note + _table(["tag", "images", "precision", "recall", "F1"], rows)
 
 
 def _examples(answers: Answers, kind: str, picture_of: Picture | None) -> tuple[str, str]:
@@ -336,8 +334,8 @@ def _images(run: _Run) -> Iterator[str]:
             yield _plot(plots.class_counts(ready.counts), "Images in each class")
         lists = {"Set aside, since they cannot be used": ready.set_aside, "Answered without being seen": ready.missing}
         for title, reasons in lists.items():
-            rows = [[name, reason] for name, reason in list(reasons.items())[:LISTED]]
-            yield f"<h3>{title}</h3>{_table(['image', 'why'], rows, left=2)}{_more(len(reasons))}" if rows else ""
+            table, more = _table(["image", "why"], [*reasons.items()][:LISTED], left=2), len(reasons) - LISTED
+            yield f"<h3>{title}</h3>{table}{_p(f'and {more:,} more' * (more > 0))}" if reasons else ""
 
 
 def _section(title: str, *parts: str) -> str:
@@ -348,7 +346,7 @@ def _section(title: str, *parts: str) -> str:
 def _plot(figure: Figure, alt: str) -> str:
     """A figure on a white card, as large as fits; a narrow screen scrolls before its letters get too small to read."""
     width = figure.get_figwidth() * 96
-    style = f"min-width:{width * 0.62:.0f}px;max-width:{width * 1.2:.0f}px"
+    style = f"min-width:{width * 0.58:.0f}px;max-width:{width * 1.2:.0f}px"
     data = base64.b64encode(plots.to_png(figure, dpi=144)).decode()
     return f'<div class=plot><img alt="{_e(alt)}" style="{style}" src="data:image/png;base64,{data}"></div>'
 
@@ -366,10 +364,6 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) ->
 
 def _p(text: str, kind: str = "quiet") -> str:
     return f"<p class={kind}>{_e(text)}</p>" if text else ""
-
-
-def _more(count: int) -> str:
-    return _p(f"and {count - LISTED:,} more" if count > LISTED else "")
 
 
 def _number(value: Any, form: str = ".4f") -> str:
@@ -394,8 +388,8 @@ main{max-width:1180px;margin:auto;padding:1.5rem 1rem 3rem}h3{margin:1.5rem 0 .5
 dl{grid-template-columns:repeat(auto-fill,minmax(10rem,1fr));gap:.75rem 1rem}
 ul,ol{padding-left:1.6rem;margin:.5rem 0}li{margin:.35rem 0}.plot,.scroll{overflow:auto;padding:.6rem}
 .plot{background:#fff;text-align:center}.plot img{width:100%;vertical-align:top}.grid+.scroll{margin-top:1rem}
-.scroll{max-height:30rem;padding:0}table{border-collapse:collapse;width:100%;font-size:.9rem}
-th,td{padding:.35rem .75rem;text-align:left;border-bottom:1px solid var(--line);font-variant-numeric:tabular-nums}
+.scroll{max-height:30rem;padding:0}table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}
+th,td{padding:.35rem .75rem;text-align:left;border-bottom:1px solid var(--line);overflow-wrap:break-word}
 th{position:sticky;top:0;background:var(--card)}.n{text-align:right;white-space:nowrap}
 .pictures{grid-template-columns:repeat(auto-fill,minmax(9.5rem,1fr));gap:.75rem}
 figure{background:#fff;color:#22272d;padding:.5rem;font-size:.8rem;line-height:1.35}

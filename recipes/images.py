@@ -118,7 +118,7 @@ class Images:
             path = files.find(name, suffix)
             if path is None:
                 set_aside[name] = "no such file"
-            elif any(value == "" for value in values) and len(columns) == 1 and task != "multi_label":
+            elif "" in values and (len(columns) > 1 or task != "multi_label"):
                 set_aside[name] = "no label"
             else:
                 ids.append(name)
@@ -276,7 +276,7 @@ class Images:
         split = self.split.copy()
         split[labelled] = TRAIN
         split[sorted_rows[np.arange(len(sorted_rows)) % of == number]] = VALID
-        return replace(self, split=split)._keep_a_training_image()
+        return replace(self, split=split)._checked()
 
     def without(self, reasons: Mapping[int, str]) -> Images:
         """The same table with these rows (row → reason) set aside, or marked missing where they are test images."""
@@ -305,17 +305,24 @@ class Images:
         if isinstance(valid, (int, float)):
             if not 0 < valid < 1:
                 raise ImagesError(f"the validation share is out of range: {valid}; give a number between 0 and 1")
-            rows = replace(self, seed=seed)._by_stratum(np.arange(len(self)))
+            rows = replace(self, seed=seed)._by_stratum(self._in_company())
             # Every 1/valid-th image of the rows sorted by class: each class gives its share, to within one image.
             reached = np.floor(np.arange(1, len(rows) + 1) * valid + 0.5).astype(int)
-            split[rows[np.diff(reached, prepend=0) > 0]] = VALID
+            held = rows[np.diff(reached, prepend=0) > 0]
+            split[held if len(held) else rows[:1]] = VALID
         else:
             held = set(map(str, valid))
-            unknown = held - set(self.ids)
+            unknown = held - set(self.ids) - set(self.set_aside)
             if unknown:
                 raise ImagesError(f"validation ids are not in the table: {few(sorted(unknown))}; check valid=")
             split[[i for i, name in enumerate(self.ids) if name in held]] = VALID
-        return replace(self, split=split)._keep_a_training_image()
+        return replace(self, split=split)
+
+    def _in_company(self) -> np.ndarray:
+        """Rows that validation can have: not the only image of a class."""
+        if not isinstance(self.task, SingleLabel):
+            return np.arange(len(self))
+        return np.flatnonzero(np.bincount(self.targets)[self.targets] > 1)
 
     def _keep_a_training_image(self) -> Images:
         """A class must be seen in training: where validation got all of its images, one goes back."""
@@ -345,8 +352,10 @@ class Images:
         )
 
     def _checked(self) -> Images:
-        """Raises ImagesError where nothing could be learned; adds notes on what could not be measured."""
-        train, valid = self.split == TRAIN, self.split == VALID
+        """Sees that every class trains; raises ImagesError where nothing could be learned; adds notes on what could not
+        be measured."""
+        split = self._keep_a_training_image().split if (self.split == TRAIN).any() else self.split
+        train, valid = split == TRAIN, split == VALID
         if not train.any() or not valid.any():
             raise ImagesError(
                 f"too few images: {int(train.sum())} to train and {int(valid.sum())} to validate"
@@ -376,7 +385,7 @@ class Images:
             task = self.task.scaled_by(self.targets[train])
         else:
             task = self.task
-        return replace(self, notes=tuple(notes), task=task)
+        return replace(self, split=split, notes=tuple(notes), task=task)
 
 
 def image_files(folder: str | os.PathLike) -> tuple[Path, list[Path]]:
@@ -403,23 +412,26 @@ def image_files(folder: str | os.PathLike) -> tuple[Path, list[Path]]:
 
 
 class _Files:
-    """Where the file of an id is: by its path below the folder, else by its name without the ending."""
+    """Where the file of an id is: by its path below the folder, else by that without the ending, else by its name."""
 
     def __init__(self, root: Path):
         self.root, files = image_files(root)
         self.by_path = {path.relative_to(root).as_posix(): path for path in files}
         self.by_stem: dict[str, Path | None] = {}
+        self.by_name: dict[str, Path | None] = {}
         for relative, path in self.by_path.items():
-            for key in {os.path.splitext(relative)[0], path.stem, path.name}:
-                self.by_stem[key] = None if self.by_stem.get(key, path) != path else path
+            for known, keys in ((self.by_stem, {os.path.splitext(relative)[0]}), (self.by_name, {path.stem, path.name})):
+                for key in keys:
+                    known[key] = None if known.get(key, path) != path else path  # None: it could be any of several
 
     def find(self, name: str, suffix: str) -> Path | None:
-        return self.by_path.get(name + suffix) or self.by_path.get(name) or self.by_stem.get(name)
+        found = self.by_path.get(name + suffix) or self.by_path.get(name)
+        return found or (self.by_stem[name] if name in self.by_stem else self.by_name.get(name))
 
 
 def _read_table(csv: str | os.PathLike | pd.DataFrame) -> tuple[pd.DataFrame, Path]:
     if isinstance(csv, pd.DataFrame):
-        return csv.astype(str), Path()
+        return csv.astype(str).where(csv.notna(), ""), Path()
     path = Path(csv)
     if not path.is_file():
         raise ImagesError(f"no such file: {path}; {_beside_it(path)}")
@@ -483,7 +495,8 @@ def _encode_columns(labels: Sequence[tuple[str, ...]], columns: Sequence[str], t
 
 def _as_picture(array: np.ndarray) -> np.ndarray:
     array = np.asarray(array)
-    if array.ndim not in (2, 3) or array.dtype != np.uint8 or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+    channels = array.shape[2:] in ((), (1,), (3,), (4,))
+    if array.ndim not in (2, 3) or array.dtype != np.uint8 or not channels or array.size == 0:
         raise ImagesError(
             f"not a picture: an array of {array.dtype} with shape {array.shape}; give uint8, H×W or H×W×C with 1, 3 or 4 channels"
         )
@@ -491,7 +504,7 @@ def _as_picture(array: np.ndarray) -> np.ndarray:
 
 
 def _as_text(value: object) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return str(int(value)) if isinstance(value, (float, np.floating)) and value.is_integer() else str(value)
 
 
 def _bare(path: Path, folder: Path, suffix: str) -> str:

@@ -69,8 +69,9 @@ class Progress:
 
 def rates_for(rates: float | Sequence[float], ratio: float) -> tuple[float, float, float]:
     """One rate a layer group: a float is the head's, and each group before it has `ratio` times less."""
-    if isinstance(rates, (int, float)):
-        made = (rates / ratio**2, rates / ratio, float(rates))
+    if np.ndim(rates) == 0:
+        head = float(rates)  # type: ignore[arg-type]
+        made = (head / ratio**2, head / ratio, head)
     else:
         made = tuple(float(rate) for rate in rates)
     if len(made) != 3 or not all(np.isfinite(made)) or min(made) <= 0:
@@ -146,12 +147,12 @@ def halving(work: Callable[[int], Any], parts: int, most: int, gave_way: Callabl
                 raise
             failed = " ".join(str(error).split())[:120]
         # outside the except clause, so that the failed pass's tensors are let go
-        if parts * 2 > most:
+        if parts >= most:
             raise RecipeError(
-                f"out of memory: even {max(1, most // parts)} images at a time do not fit ({failed}); "
+                f"out of memory: even one or two images at a time do not fit ({failed}); "
                 "take a smaller size or architecture"
             )
-        parts *= 2
+        parts = min(parts * 2, most)
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -165,5 +166,5 @@ def batches_of(rows: np.ndarray, batch_size: int, seed: int, *place: int) -> lis
 
 
 def count_batches(images: int, batch_size: int) -> int:
-    """Batches an epoch: as many as come nearest to `batch_size`, at least one, none of a single image where there are two."""
+    """Batches an epoch: as many as come nearest to `batch_size`, at least one; none has a single image."""
     return max(1, min(round(images / batch_size), images // 2))

@@ -2,4 +2,6 @@
 
 import os
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing is sent anywhere, and the page works without a network
+os.environ.setdefault(
+    "GRADIO_ANALYTICS_ENABLED", "False"
+)  # nothing is sent anywhere, and the page works without a network

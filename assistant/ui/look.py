@@ -10,7 +10,7 @@ import html
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-import gradio as gr
+from gradio import themes
 
 from assistant import plots
 
@@ -21,7 +21,7 @@ __all__ = ["CSS", "alert", "empty", "heading", "plot", "table", "text", "theme"]
 
 SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "Arial", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace"]
-ACCENT = gr.themes.Color(
+ACCENT = themes.Color(
     c50="#fff4ed",
     c100="#ffe6d5",
     c200="#fecaaa",
@@ -37,9 +37,9 @@ ACCENT = gr.themes.Color(
 )
 
 
-def theme() -> gr.themes.Base:
+def theme() -> themes.Base:
     """One accent colour, system fonts (nothing is fetched), quiet borders."""
-    made = gr.themes.Default(
+    made = themes.Default(
         primary_hue=ACCENT, secondary_hue=ACCENT, neutral_hue="zinc", radius_size="md", font=SANS, font_mono=MONO
     )
     return made.set(
@@ -47,6 +47,10 @@ def theme() -> gr.themes.Base:
         body_background_fill_dark="*neutral_950",
         block_background_fill="white",
         block_background_fill_dark="*neutral_900",
+        body_text_color_subdued="*neutral_500",
+        body_text_color_subdued_dark="*neutral_400",
+        block_info_text_color="*neutral_500",
+        block_info_text_color_dark="*neutral_400",
         block_border_width="0px",
         block_border_width_dark="0px",
         block_shadow="none",
@@ -130,29 +134,28 @@ CSS = """
   background: var(--primary-50); color: var(--primary-900); }
 .dark .alert { background: var(--primary-950); color: var(--primary-100); }
 
-.read { display: grid; grid-template-columns: minmax(0, 1.1fr) minmax(0, 1fr); gap: 22px 28px; }
+.read { display: grid; grid-template-columns: minmax(0, 1.1fr) minmax(0, 1fr); gap: 22px 36px; }
 .read dl { display: grid; grid-template-columns: 8.2em minmax(0, 1fr); gap: 9px 14px; align-content: start; }
 .read dt { color: var(--body-text-color-subdued); }
 .read dd { overflow-wrap: anywhere; color: var(--body-text-color); }
 .read h3 { font-size: 15px; font-weight: 600; margin: 0 0 8px; color: var(--body-text-color); }
 .why { color: var(--body-text-color-subdued); }
-.one { font-size: 22px; font-weight: 650; color: var(--body-text-color); }
-.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(196px, 1fr)); gap: 8px 16px; }
-.pictures.loose { grid-template-columns: repeat(auto-fill, minmax(84px, 1fr)); }
-.pictures figure { display: flex; align-items: center; gap: 6px; min-width: 0; }
-.pictures.loose figure { display: block; }
-.pictures figcaption { flex: 1 1 2.4em; min-width: 2.4em; overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
-  font-size: 13px; color: var(--body-text-color-subdued); }
-.pictures img { width: 38px; height: 38px; object-fit: cover; border-radius: 6px; background: #8883; display: block; }
-.pictures.wide { grid-template-columns: repeat(auto-fill, minmax(240px, 1fr)); }
-.pictures.wide figcaption { flex-basis: 5em; }
-.pictures.loose img { width: 84px; height: 84px; }
+.pictures { display: grid; gap: 8px; }
+.pictures figure { display: grid; grid-template-columns: 2.2em minmax(0, 1fr); gap: 8px; align-items: start; }
+.pictures.wide figure { grid-template-columns: 6.5em minmax(0, 1fr); }
+.pictures figure > div { display: flex; flex-wrap: wrap; gap: 6px; }
+.pictures figcaption { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; font-size: 14px; line-height: 44px;
+  color: var(--body-text-color-subdued); }
+.pictures img { width: 44px; height: 44px; object-fit: cover; border-radius: 6px; background: #8883; display: block; }
 .pictures img.small { image-rendering: pixelated; }
+.pictures.loose { grid-template-columns: repeat(auto-fill, minmax(84px, 1fr)); }
+.pictures.loose figure { display: block; } .pictures.loose figcaption { line-height: 1.6; }
+.pictures.loose img { width: 84px; height: 84px; }
 
-.plot { height: 330px; display: block; }
+.plot { height: 300px; display: block; }
 .plot img { width: 100%; height: 100%; object-fit: contain; object-position: left top; display: block; }
-.plots .plot { height: auto; aspect-ratio: 5.2 / 3.75; }
-.plot.long { overflow-y: auto; } .plot.long img { height: auto; }
+.plot.long { overflow-y: auto; } .plot.long img { height: auto; } .plot.wide { height: 220px; }
+.read .plot { margin-top: 16px; }
 .dark .plot img { filter: invert(.915) hue-rotate(180deg); border-radius: 6px; }
 .plots { display: grid !important; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 20px !important; }
 .plots > * { min-width: 0 !important; }
@@ -211,7 +214,7 @@ CSS = """
   .lead { margin-left: 0 !important; }
   .read { grid-template-columns: minmax(0, 1fr); } .read dl { grid-template-columns: minmax(0, 1fr); gap: 0; }
   .read dd { margin-bottom: 8px; }
-  .plot { height: 270px; }
+  .plot { height: 250px; } .plot.wide { height: 150px; }
   .buttons > button { flex: 1 1 100% !important; }
 }
 @media (prefers-reduced-motion: reduce) { .bar i { transition: none; } }

@@ -58,6 +58,8 @@ def test_numbers_are_read_as_they_are_and_what_is_none_is_named():
         Regression(("x",)).encode(["1", "abc"])
     with pytest.raises(ImagesError, match="not a finite number: row 2"):
         Regression(("x",)).encode(["1", "nan"])
+    with pytest.raises(ImagesError, match="targets differ in number: 2 an image; give 1"):
+        Regression(("x",)).encode(["1 2", "3 4"])
 
 
 def test_the_prior_is_the_class_frequency_or_the_median():

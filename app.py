@@ -1,0 +1,40 @@
+"""The web app's front door: `python app.py`, `uv run app.py` and Hugging Face Spaces start here."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+__all__ = ["main"]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Opens the page until Ctrl-C, the sample competition ready; 0, or 1 with one line where that is not possible."""
+    parser = argparse.ArgumentParser(
+        prog="app.py", description="Open the Recipe Assistant's page, the sample competition ready."
+    )
+    on_space = bool(os.environ.get("SPACE_ID"))
+    parser.add_argument(
+        "--host",
+        default="0.0.0.0" if on_space else "127.0.0.1",
+        help="address to listen on (default: %(default)s); one that others can reach offers the sample alone",
+    )
+    parser.add_argument("--port", type=int, help="port to listen on (default: 7860, or the next that is free)")
+    parser.add_argument("--browser", action="store_true", help="open the page in a browser")
+    asked = parser.parse_args(argv)
+
+    from assistant.runs import explain
+    from assistant.ui.first import launch
+    from recipes.errors import StorageError
+
+    try:
+        launch(asked.host, asked.port, asked.browser)
+    except (StorageError, OSError) as error:
+        print(explain(error), file=sys.stderr)  # noqa: T201 (a command speaks by printing)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

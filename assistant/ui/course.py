@@ -1,0 +1,383 @@
+"""The course of a run as HTML: where it is, its steps, epochs, curves and notes, and at its end the result."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.processing_utils import save_file_to_cache
+from gradio.utils import get_cache_folder
+
+from assistant import plots
+from assistant.ui.look import alert, empty, plot, table, text
+from assistant.ui.watch import Watch
+from recipes import events
+from recipes.errors import few
+from recipes.progress import STAGES, VIEWS, clock
+
+__all__ = ["NOTHING", "VIEWS_OF_A_RUN", "idle", "steps"]
+
+ROWS = 6  # of the submission that are shown
+SWEEP_AWAITED = "The learning-rate sweep will be here: loss while the rate rises, and the rate that is picked."
+AWAITED = {
+    "sweep_1": SWEEP_AWAITED,
+    "sweep_2": "The second sweep will be here, of the whole network.",
+    "losses": "Training and validation loss after each epoch will be here.",
+    "metric": "The score after each epoch will be here.",
+    "epochs": "A row for each epoch will be here: losses, scores, and which one is the best so far.",
+    "result": "The scores and the submission will be here when the training is done.",
+}
+NOTHING = "Nothing is training yet. Start a recipe above; it goes on when this page is closed."
+
+
+def idle(titles: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Every part of the page while there is no run."""
+    parts = {name: plot(None, words) for name, words in AWAITED.items() if name not in ("epochs", "result")}
+    return parts | {
+        "now": now_line(NOTHING),
+        "steps": steps(titles, 0, False),
+        "epochs": f'<div class="scroll tall">{empty(AWAITED["epochs"])}</div>',
+        "notes": "",
+        "result": empty(AWAITED["result"]),
+    }
+
+
+def steps(titles: Sequence[tuple[str, str]], done: int, going_on: bool, fold: str = "") -> str:
+    """The list of steps: the first `done` ticked off, the next one marked where it is going on."""
+    lines = []
+    for number, (title, words) in enumerate(titles, 1):
+        state = "done" if number <= done else "now" if going_on and number == done + 1 else "to-come"
+        says = {"done": "done", "now": "going on", "to-come": "to come"}[state]
+        mark = "✓" if state == "done" else str(number)
+        current = ' aria-current="step"' if state == "now" else ""
+        lines.append(
+            f'<li class="{state}"{current} title="{text(words)}"><b aria-label="step {number}, {says}">{mark}</b>'
+            f"<span>{text(title)}</span></li>"
+        )
+    return f'{fold}<ol class="steps">{"".join(lines)}</ol>'
+
+
+def now_line(says: str, figures: str = "", share: float = 0.0, which: str = "", more: str = "") -> str:
+    """Where a run is: words, figures, a bar, and which run it is."""
+    percent = round(100 * min(max(share, 0), 1))
+    return (
+        f'<div class="now"><div class="line"><strong>{text(says)}</strong><span class="figures">{text(figures)}</span></div>'
+        f'<div class="bar" role="progressbar" aria-label="progress" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent}">'
+        f'<i style="width:{percent}%"></i></div>{more}<div class="which">{text(which)}</div></div>'
+    )
+
+
+# ---------------------------------------------------------------- views: a key, and what makes the part
+
+View = Callable[[Watch], tuple[Any, Callable[[], Any]]]
+
+
+def _html(make: Callable[[Watch], str]) -> View:
+    def view(watch: Watch) -> tuple[Any, Callable[[], Any]]:
+        made = make(watch)
+        return made, lambda: made
+
+    return view
+
+
+def _update(make: Callable[[Watch], dict[str, Any]]) -> View:
+    def view(watch: Watch) -> tuple[Any, Callable[[], Any]]:
+        made = make(watch)
+        return made, lambda: gr.update(**made)
+
+    return view
+
+
+def _now(watch: Watch) -> str:
+    asked, sizes = watch.asked.options, ", ".join(map(str, watch.asked.options.sizes))
+    device = watch.images.device if watch.images else ""
+    which = [
+        watch.run.name,
+        asked.recipe.replace("_", " "),
+        asked.arch,
+        f"{sizes} px",
+        f"on {device}" if device else "",
+    ]
+    which = " · ".join(filter(None, which))
+    if watch.state == "done" and watch.done:
+        early = " early, with the best weights kept" if watch.done.kept_best else ""
+        return now_line(f"Done{early}: the submission is below", f"in {clock(watch.done.seconds)}", 1, which)
+    if watch.state == "stopped":
+        during = getattr(watch.last, "during", "")
+        more = alert("What was learned is kept: resume goes on from there.")
+        return now_line(f"Stopped during {during}" if during else "Stopped", "", _far(watch), which, more)
+    if watch.state == "failed":
+        error = getattr(watch.last, "error", "") or (
+            "the training process ended without a word; the file worker.log in its folder may tell why, resume goes on from the last "
+            "checkpoint"
+        )
+        return now_line("It broke off", "", _far(watch), which, alert(error))
+    says, figures, share = _going_on(watch)
+    return now_line(says, figures, share, which)
+
+
+def _going_on(watch: Watch) -> tuple[str, str, float]:
+    """Words, figures and the share that is done of what is going on."""
+    batch, step = watch.batch, watch.step
+    if watch.started is None:
+        return "Starting the training process", "", 0.0
+    figures = [f"{clock(time.time() - watch.started.t)} so far"]
+    stage, share = "", 0.0
+    if batch is not None:
+        share = batch.done / max(batch.total, 1)
+        stage = STAGES.get(batch.stage, batch.stage) + (f", epoch {batch.epoch}" if batch.epoch else "")
+        figures = [stage, f"{share:.0%}", *figures]
+        if batch.seconds_left is not None:
+            figures.insert(2, f"{clock(max(batch.seconds_left - (time.time() - batch.t), 0))} left")
+    if watch.stopping:
+        says = "Keeping the best weights and going on to predict" if watch.stopping["keep_best"] else "Stopping"
+    elif step is None:
+        says = "Getting ready"
+    elif watch.step_ended and step.step >= len(watch.steps):
+        says = "Predicting, and writing the submission"
+    else:
+        fold = f"Fold {step.fold + 1} of {step.folds}, step" if step.folds > 1 else "Step"
+        says = f"{fold} {step.step} of {step.of}: {step.title}"
+    return says, " · ".join(figures), share
+
+
+def _far(watch: Watch) -> float:
+    return _done(watch) / max(len(watch.steps), 1)
+
+
+def _done(watch: Watch) -> int:
+    if watch.state == "done" and watch.done and not watch.done.kept_best:
+        return len(watch.steps)
+    return 0 if watch.step is None else watch.step.step - (not watch.step_ended)
+
+
+def _steps(watch: Watch) -> str:
+    going_on, step = not watch.ends, watch.step
+    fold = f'<p class="fold">Fold {step.fold + 1} of {step.folds}</p>' if step and step.folds > 1 else ""
+    return steps(watch.steps, _done(watch), going_on, fold)
+
+
+def _epochs(watch: Watch) -> str:
+    epochs = list(watch.epochs.items())
+    if not epochs:
+        return f'<div class="scroll tall">{empty(AWAITED["epochs"])}</div>'
+    names = list(epochs[-1][1].metrics)
+    folded = any(key[0] for key, _ in epochs)
+    rows = []
+    for (fold, *_), epoch in reversed(epochs):
+        scores = [_number(epoch.metrics.get(name)) for name in names]
+        row = [
+            *([fold + 1] if folded else []),
+            epoch.step,
+            f"{epoch.epoch} of {epoch.epochs}",
+            _number(epoch.train_loss),
+            _number(epoch.valid_loss),
+            *scores,
+            f"{epoch.lr:.1e}" if epoch.lr is not None else "",
+            clock(epoch.seconds),
+            "best so far" if epoch.best else "",
+        ]
+        rows.append([None, *row] if epoch.best else row)
+    columns = ["fold"] if folded else []
+    columns += [
+        "step",
+        "epoch",
+        "training loss",
+        "validation loss",
+        *(name.replace("_", " ") for name in names),
+        "rate",
+        "time",
+        "",
+    ]
+    return table(columns, rows, "Epochs, the latest first", "tall")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _notes(watch: Watch) -> str:
+    lines: dict[str, str] = {}
+    ready = watch.images
+    for what, ids in (
+        ((ready.set_aside, "cannot be used and are set aside"), (ready.missing, "have no picture to answer from"))
+        if ready
+        else ()
+    ):
+        if what:
+            told = few([f"{name} ({reason})" for name, reason in what.items()])
+            lines[f"{len(what):,} images {ids}: {told}"] = "Note"
+    for event in watch.told:
+        if isinstance(event, events.Advice):
+            lines[f"Step {event.step}: {event.text}" if event.step else event.text] = "Advice"
+        elif isinstance(event, events.Warned):
+            lines[event.text[:1].upper() + event.text[1:]] = "Note"
+    if not lines:
+        return ""
+    return (
+        '<ul class="notes">' + "".join(f"<li><b>{kind}</b>{text(line)}</li>" for line, kind in lines.items()) + "</ul>"
+    )
+
+
+def _sweep(number: int) -> View:
+    """The sweep of the recipe's first or second step that makes one; the latest fold's."""
+
+    def view(watch: Watch) -> tuple[Any, Callable[[], Any]]:
+        event = watch.sweeps.get((sorted(watch.sweeps) + [-1, -1])[number])
+        place, name = f"Sweep at step {event.step}" if event else "", f"sweep_{number + 1}"
+        words = f"{place}: the rate {event.suggestion:.1e} is picked" if event and event.suggestion else place
+        made = plots.sweep
+        visible = number == 0 or sum(title == "Find the learning rate" for title, _ in watch.steps) > number
+        return (visible, event and event.t), lambda: gr.update(
+            value=plot(made([event]), words) if event else plot(None, AWAITED[name]), visible=visible
+        )
+
+    return view
+
+
+def _losses(watch: Watch) -> tuple[Any, Callable[[], Any]]:
+    epochs = list(watch.epochs.values())
+
+    def make() -> str:
+        if not epochs:
+            return plot(None, AWAITED["losses"])
+        last = epochs[-1]
+        valid = f" validation {last.valid_loss:.4f}" if last.valid_loss is not None else ""
+        return plot(plots.losses(epochs), f"Loss after each epoch, now training {_number(last.train_loss)}{valid}")
+
+    return _epochs_key(epochs), make
+
+
+def _metric(watch: Watch) -> tuple[Any, Callable[[], Any]]:
+    epochs, asked = list(watch.epochs.values()), watch.asked.competition.metric
+
+    def make() -> str:
+        names = list(epochs[-1].metrics) if epochs else []
+        if not names:
+            return plot(None, AWAITED["metric"])
+        name = asked.name if asked.name in names else names[0]
+        larger = asked.direction == "larger" if name == asked.name else None
+        figure = plots.metric(epochs, name, larger)
+        return plot(figure, f"{name.replace('_', ' ')} after each epoch, now {_number(epochs[-1].metrics[name])}")
+
+    return _epochs_key(epochs), make
+
+
+def _epochs_key(epochs: list[events.Epoch]) -> tuple:
+    return len(epochs), epochs[-1].t if epochs else None
+
+
+def _result(watch: Watch) -> tuple[Any, Callable[[], Any]]:
+    done = watch.done if watch.state == "done" else None
+
+    def make() -> str:
+        if done is None:
+            return empty(AWAITED["result"])
+        name = watch.asked.competition.metric.name
+        tiles = [_tile(view, scores, name, watch) for view, scores in done.scores.items()]
+        path = watch.run.folder / "submission.csv"
+        return f'<p class="said">{text(_said(done, name))}</p><div class="scores">{"".join(tiles)}</div>{_head(path)}'
+
+    return done and done.t, make
+
+
+def _said(done: events.RunDone, name: str) -> str:
+    """The result in a sentence."""
+    view = next((view for view in ("truth", "valid_tta", "valid") if view in done.scores), None)
+    score = done.scores[view].get(name) if view else None
+    if score is None:
+        return "The submission is written and checked."
+    of = {"truth": "the test images, whose truth was kept apart as on a leaderboard"}.get(
+        view or "", "the validation images"
+    )
+    if name == "accuracy":
+        return (
+            f"{score:.1%} of {of}, are named rightly." if view == "truth" else f"{score:.1%} of {of} are named rightly."
+        )
+    return f"The {name.replace('_', ' ')} is {score:.4f} on {of}."
+
+
+def _tile(view: str, scores: dict[str, float], name: str, watch: Watch) -> str:
+    name = name if name in scores else next(iter(scores), "")
+    main = scores.get(name)
+    shown = "" if main is None else f"{main:.1%}" if name == "accuracy" else f"{main:.4f}"
+    others = ", ".join(
+        f"{other.replace('_', ' ')} {value:.4f}"
+        for other, value in scores.items()
+        if other != name and value is not None
+    )
+    counted = (
+        {"truth": watch.images.test, "valid": watch.images.valid, "valid_tta": watch.images.valid}.get(view)
+        if watch.images
+        else None
+    )
+    words = ", ".join(
+        filter(
+            None,
+            [
+                name.replace("_", " "),
+                f"{counted:,} images" if counted and watch.asked.options.folds == 1 else "",
+                others,
+            ],
+        )
+    )
+    title = VIEWS.get(view, view)
+    css = "score first" if view == "truth" or ("truth" not in watch.done.scores and view == "valid_tta") else "score"  # type: ignore[union-attr]
+    return f'<div class="{css}"><h3>{text(title[:1].upper() + title[1:])}</h3><div class="value">{shown}</div><p>{text(words)}</p></div>'
+
+
+def _head(path: Path) -> str:
+    """The first rows of the submission."""
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.reader(file)
+            columns = next(reader)
+            rows = [row for row, _ in zip(reader, range(ROWS))]
+            total = len(rows) + sum(1 for _ in reader)
+    except (OSError, StopIteration, csv.Error):
+        return empty("There was nothing to predict: no submission was written.")
+    cut = len(columns) > 12
+    columns, rows = columns[:12] + ["…"] * cut, [row[:12] + ["…"] * cut for row in rows]
+    return table(columns, rows, f"submission.csv: the first {len(rows)} of {total:,} rows")
+
+
+def _file(name: str) -> View:
+    """A download of that file, once the run is done: a copy, so that nothing else in the run folder can be asked for."""
+
+    def view(watch: Watch) -> tuple[Any, Callable[[], Any]]:
+        path = watch.run.folder / name
+        there = watch.state == "done" and path.is_file()
+
+        def make() -> Any:
+            value = save_file_to_cache(path, str(get_cache_folder())) if there else None
+            return gr.update(value=value, visible=there)
+
+        return (there, path.stat().st_mtime_ns if there else 0), make
+
+    return view
+
+
+VIEWS_OF_A_RUN: dict[str, View] = {
+    "now": _html(_now),
+    "stop": _update(lambda watch: {"visible": not watch.ends, "interactive": watch.stopping != {"keep_best": False}}),
+    "keep": _update(
+        lambda watch: {"visible": not watch.ends, "interactive": watch.stopping is None and bool(watch.epochs)}
+    ),
+    "resume": _update(lambda watch: {"visible": watch.state in ("stopped", "failed"), "interactive": True}),
+    "start": _update(lambda watch: {"interactive": watch.ends}),
+    "steps": _html(_steps),
+    "epochs": _html(_epochs),
+    "notes": _html(_notes),
+    "sweep_1": _sweep(0),
+    "sweep_2": _sweep(1),
+    "losses": _losses,
+    "metric": _metric,
+    "result": _result,
+    "submission": _file("submission.csv"),
+    "report": _file("report.html"),
+    "timer": _update(lambda watch: {"active": not watch.ends}),
+}

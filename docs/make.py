@@ -1,0 +1,115 @@
+"""Makes what the docs show: `uv run python docs/make.py` runs the sample and draws its pictures; `--text` rewrites the generated blocks alone.
+
+A block stands between `<!-- generated: NAME -->` and `<!-- end -->`; a test checks that they are current.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from dataclasses import fields
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def help_text() -> str:
+    """`--help` of the command and of each subcommand."""
+    from assistant.cli import app
+
+    def told(*words: str) -> str:
+        out = CliRunner().invoke(app, [*words, "--help"], prog_name="assistant", env={"COLUMNS": "100", "TERMINAL_WIDTH": "100"})
+        return f"```\n$ assistant {' '.join((*words, '--help'))}\n{out.output.strip()}\n```\n"
+
+    names = [command.name or command.callback.__name__ for command in app.registered_commands]  # type: ignore[union-attr]
+    return "\n".join([told(), *(told(name) for name in names)])
+
+
+def settings_table() -> str:
+    """Every step's settings: default, range and help, from the steps' own fields."""
+    from recipes import steps
+
+    lines = ["| step | setting | default | range | what it is |", "|---|---|---|---|---|"]
+    for name in steps.__all__:
+        kind = getattr(steps, name)
+        if kind is steps.Step:
+            continue
+        if not fields(kind):
+            lines.append(f"| {name} | | | | |")
+        for spec in fields(kind):
+            meta = spec.metadata
+            span = ", ".join(meta["choices"]) if "choices" in meta else f"{meta['min']:g} to {meta['max']:g}"
+            lines.append(f"| {name} | `{spec.name}` | {spec.default} | {span} | {meta['help']} |")
+    return "\n".join(lines) + "\n"
+
+
+def options_table() -> str:
+    """A run's options and their defaults, from their own fields."""
+    from assistant.runs import Options
+
+    lines = ["| option | default | what it is |", "|---|---|---|"]
+    for name, spec in Options.model_fields.items():
+        default = ",".join(map(str, spec.default)) if isinstance(spec.default, list) else spec.default
+        lines.append(f"| `{name}` | {'' if default is None else default} | {spec.description} |")
+    return "\n".join(lines) + "\n"
+
+
+MAKERS = {"help": help_text, "settings": settings_table, "options": options_table}
+
+
+def rewritten(text: str) -> str:
+    """A page with its generated blocks made anew."""
+    return BLOCK.sub(lambda found: found[1] + MAKERS[found[2]]() + found[3], text)
+
+
+def draw_pictures(folder: Path) -> None:
+    """Runs the sample from nothing and draws what it tells."""
+    import numpy as np
+    import pandas as pd
+
+    from assistant import plots, reading, sample
+    from assistant.runs import Options, start_run
+    from recipes import TOP_DOWN, Images, Learner, events
+
+    with tempfile.TemporaryDirectory() as work:
+        competition = reading.read(sample.write_sample(Path(work) / "sample"))
+        run = start_run(competition, Options(**sample.OPTIONS), Path(work) / "run")
+        told = list(run.watch())
+        if run.state() != "done":
+            raise SystemExit((run.folder / "worker.log").read_text())
+        epochs = [event for event in told if isinstance(event, events.Epoch)]
+        valid = pd.read_csv(run.folder / "valid.csv", dtype={"id": str, "target": str})
+        targets = np.array([competition.classes.index(label) for label in valid["target"]])
+        figures = {
+            "sweep": plots.sweep([event for event in told if isinstance(event, events.Sweep)]),
+            "losses": plots.losses(epochs),
+            "metric": plots.metric(epochs, "accuracy"),
+            "rates": plots.rates([event for event in told if isinstance(event, events.Batch)]),
+            "confusion": plots.confusion(targets, valid[competition.classes].to_numpy(), competition.classes),
+        }
+        images = Images.from_csv(competition.root / "train.csv", folder="train")
+        learner = Learner(images, arch="test_resnet", size=96, weights="none", cache=Path(work) / "cache", report=lambda event: None)
+        views = {style: learner.preview(7, 6, type(TOP_DOWN)(style=style)) for style in ("plain", "side_on", "top_down")}
+        entries = [(view, style.replace("_", "-")) for style, six in views.items() for view in six]
+        figures["augmentation"] = plots.pictures(entries, "Six random views of one image, in each style")
+        folder.mkdir(exist_ok=True)
+        for name, figure in figures.items():
+            (folder / f"{name}.png").write_bytes(plots.to_png(figure))
+        print(told[-1])
+
+
+def main() -> None:
+    """Pictures, unless --text is given, then the generated blocks."""
+    if "--text" not in sys.argv[1:]:
+        draw_pictures(ROOT / "docs" / "pictures")
+    for page in PAGES:
+        page.write_text(rewritten(page.read_text()))
+
+
+if __name__ == "__main__":
+    main()

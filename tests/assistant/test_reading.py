@@ -1,0 +1,119 @@
+"""A folder is read by its own evidence."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from assistant import reading
+from assistant.competition import CompetitionError, image_table
+
+
+def put(path, colour="red"):
+    """A small picture."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (12, 10), colour).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Cats and dogs with one column of probabilities, ids without ending."""
+    rows = []
+    for number in range(10):
+        put(tmp_path / "photos" / "train" / f"{number:03d}.jpg")
+        rows.append((f"{number:03d}", "cat" if number % 2 else "dog"))
+    pd.DataFrame(rows, columns=["id", "animal"]).to_csv(tmp_path / "labels.csv", index=False)
+    for number in range(4):
+        put(tmp_path / "photos" / "test" / f"{number:03d}.jpg")
+    pd.DataFrame({"id": [f"{n:03d}" for n in (3, 1, 0, 2)], "p": 0.5}).to_csv(tmp_path / "sampleSubmission.csv", index=False)
+    return tmp_path
+
+
+def test_ids_keep_their_zeros_and_the_same_id_in_train_and_test_is_two_pictures(folder):
+    found = reading.read(folder)
+    assert found.labels.file == "labels.csv"
+    assert found.labels.folder == "photos/train"
+    assert found.labels.suffix == ".jpg"
+    assert (found.train_images, found.test_images) == (10, 4)
+    images = image_table(found)
+    assert images.test.ids == ("003", "001", "000", "002")
+    assert [str(images.sources[row].parent.name) for row in images.test.rows] == ["test"] * 4
+    assert {str(images.sources[row].parent.name) for row in images.train.rows} == {"train"}
+
+
+@pytest.mark.parametrize(
+    ("page", "positive", "why"),
+    [
+        ({}, "dog", "alphabet"),
+        ({"evaluation": "For each image predict the probability that it is a cat."}, "cat", "evaluation text"),
+        ({"evaluation": "label is 1 = dog, 0 = cat"}, "dog", "evaluation text"),
+    ],
+)
+def test_the_class_that_a_single_probability_stands_for_is_told_with_the_reason(folder, page, positive, why):
+    (folder / "page.json").write_text(json.dumps(page))
+    answer = reading.read(folder).submission
+    assert (answer.value, answer.positive) == ("probability", positive)
+    assert why in answer.why
+
+
+def test_class_folders_are_labels_where_no_csv_is(tmp_path):
+    for name in ("Sugar beet", "Fat hen"):
+        for number in range(6):
+            put(tmp_path / "train" / name / f"{number}.png")
+    put(tmp_path / "test" / "a.png")
+    pd.DataFrame({"file": ["a.png"], "species": ["Sugar beet"]}).to_csv(tmp_path / "sample_submission.csv", index=False)
+    found = reading.read(tmp_path)
+    assert found.labels.kind == "folders"
+    assert found.classes == ["Fat hen", "Sugar beet"]
+    assert found.submission.value == "label"
+    images = image_table(found)
+    assert len(images.train) + len(images.valid) == 12
+    assert images.test.ids == ("a.png",)
+
+
+def test_one_hot_columns_tags_and_numbers_are_told_apart(folder):
+    table = pd.read_csv(folder / "labels.csv", dtype=str)
+    ids = table["id"]
+    template = folder / "sampleSubmission.csv"
+    pd.DataFrame({"id": ids, "healthy": [1, 0] * 5, "rust": [0, 1] * 5}).to_csv(folder / "labels.csv", index=False)
+    pd.DataFrame({"id": ["000"], "healthy": 0.5, "rust": 0.5}).to_csv(template, index=False)
+    assert (reading.read(folder).task, reading.read(folder).submission.value) == ("single_label", "probability")
+
+    tags = ["haze primary", "primary", "haze road", "road", "road primary"] * 2
+    pd.DataFrame({"id": ids, "tags": tags}).to_csv(folder / "labels.csv", index=False)
+    pd.DataFrame({"id": ["000"], "tags": "haze"}).to_csv(template, index=False)
+    assert (reading.read(folder).task, reading.read(folder).submission.value) == ("multi_label", "tags")
+    assert reading.read(folder).classes == ["haze", "primary", "road"]
+
+    pd.DataFrame({"id": ids, "score": [n + 0.5 for n in range(10)]}).to_csv(folder / "labels.csv", index=False)
+    pd.DataFrame({"id": ["000"], "score": 1.0}).to_csv(template, index=False)
+    assert (reading.read(folder).task, reading.read(folder).submission.value) == ("regression", "number")
+
+
+def test_labels_and_template_ids_without_a_picture_are_told(folder):
+    (folder / "photos" / "train" / "004.jpg").unlink()
+    (folder / "photos" / "test" / "001.jpg").unlink()
+    found = reading.read(folder)
+    assert found.train_images == 9
+    assert any("1 of 10 labels have no picture" in text for text in found.warnings)
+    assert any("001" in text for text in found.warnings)
+    images = image_table(found)
+    assert dict(images.set_aside) == {"004": "no such file"}
+    assert images.test.ids == ("003", "001", "000", "002")
+
+
+@pytest.mark.parametrize(
+    ("page", "said"), [("{not json", "page.json cannot be read"), (None, "no labels found")], ids=["broken page", "no labels"]
+)
+def test_what_cannot_be_read_is_one_line(folder, page, said):
+    if page is not None:
+        (folder / "page.json").write_text(page)
+    else:
+        (folder / "labels.csv").unlink()
+        (folder / "sampleSubmission.csv").unlink()
+    with pytest.raises(CompetitionError, match=said) as caught:
+        reading.read(folder)
+    assert "\n" not in str(caught.value)
