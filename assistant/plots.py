@@ -28,7 +28,7 @@ __all__ = [
 
 ACCENT, SECOND, INK, QUIET, PALE = "#d9480f", "#31688e", "#2b3036", "#69717a", "#d5d9de"
 MATRIX_UP_TO, PAIRS, BARS = 30, 25, 40  # classes in a confusion matrix, pairs and bars shown
-RING = {"s": 90, "facecolors": "none", "edgecolors": INK, "linewidths": 1.6, "zorder": 5}
+RING = {"s": 90, "facecolors": "none", "edgecolors": INK, "linewidths": 1.6, "zorder": 5, "clip_on": False}
 LEGEND = {"loc": "outside lower center", "ncols": 3, "frameon": False, "fontsize": 9, "labelcolor": INK}
 SMALL_IS_GOOD = ("loss", "error", "mae", "mse", "rmsle", "distance")
 OTHER_SCRIPTS = {"Noto Sans CJK SC", "Noto Sans CJK JP", "Microsoft YaHei", "PingFang SC", "Malgun Gothic"}
@@ -107,7 +107,8 @@ def rates(told: Sequence[Batch | Epoch]) -> Figure:
         x += [np.nan, at] if begun else [at]  # a gap in the line
         y += [np.nan, rate] if begun else [rate]
         begins |= {math.ceil(at) - 1: event.step} if begun else {}
-    axes.plot(x, y, color=ACCENT, linewidth=1.6, marker="o" if len(points) <= 40 else None, markersize=3)
+    width, marker = 1.6 if points[-1][0] <= 30 else 0.7, "o" if len(points) <= 40 else None
+    axes.plot(x, y, color=ACCENT, linewidth=width, marker=marker, markersize=3)
     axes.set_ylim(0, np.nanmax(y) * 1.06 or 1)
     axes.yaxis.set_major_formatter("{x:g}")
     axes.set_xlim(0, math.ceil(points[-1][0]) * 1.015)
@@ -285,8 +286,9 @@ def _sweep_panel(axes: Axes, event: Sweep, names: dict[float, str]) -> None:
     low, start = loss.min(), loss[: loss.argmin() + 1].max()
     span = max(start - low, 0.1 * abs(low), 1e-6)
     axes.set_ylim(low - 0.08 * span, min(loss.max(), start + 0.8 * span) + 0.08 * span)
-    first, last = math.log(min([rate.min(), *names])), math.log(max([rate.max(), *names]))
-    leftwards = any(math.log(pick) - first > 0.68 * (last - first) > 0 for pick in names)
+    first, last = min([rate.min(), *names]), max([rate.max(), *names])
+    axes.set_xlim(first / 1.6, last * 1.6)
+    leftwards = any(math.log(pick / first) > 0.68 * math.log(last / first) > 0 for pick in names)
     # a row a label above the panel, so that labels and their lines cross neither each other nor the curve
     for row, pick in enumerate(sorted(names, reverse=not leftwards)):
         used, top, there = pick == event.suggestion, 1.035 + 0.075 * row, axes.get_xaxis_transform()

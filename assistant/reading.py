@@ -180,7 +180,7 @@ def _class_folders(root: Path) -> _Found:
             except ImagesError:
                 continue
         table = pd.DataFrame(rows, columns=["file", "label"], dtype=str)
-        if table["label"].nunique() > 1:
+        if len(set(table["label"])) > 1:
             name = folder.relative_to(root).as_posix()
             return _Found(Labels(kind="folders", folder=name), table, 1.0)
     raise CompetitionError(

@@ -376,17 +376,18 @@ def _e(text: Any) -> str:
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#22272d;--quiet:#5d666f;--ground:#f5f6f7;--card:#fff;--line:#dde1e5;--accent:#c2410c}
-@media(prefers-color-scheme:dark){:root{--ink:#e6e9ec;--quiet:#a3abb3;--ground:#14171a;--card:#1d2125;--line:#353b41;--accent:#ff8f52}}
+@media screen and (prefers-color-scheme:dark){
+:root{--ink:#e6e9ec;--quiet:#a3abb3;--ground:#14171a;--card:#1d2125;--line:#353b41;--accent:#ff8f52}}
 *{box-sizing:border-box}h1{margin:0;font-size:2rem;line-height:1.2}h2{margin:2.5rem 0 .75rem;font-size:1.3rem}
-body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
+body{margin:0;background:var(--ground);color:var(--ink);font:1rem/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
 main{max-width:1180px;margin:auto;padding:1.5rem 1rem 3rem}h3{margin:1.5rem 0 .5rem;font-size:1rem}
 .quiet,dt,.score div{color:var(--quiet);font-size:.9rem}p.quiet{margin:.25rem 0 .75rem}.state{color:var(--accent);font-weight:600}
 .scores,.grid,.pictures,dl{display:grid;gap:1rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,29rem),1fr))}
 .scores{grid-template-columns:repeat(auto-fit,minmax(11rem,1fr));margin-top:1.5rem}dd,dl,figure{margin:0}
 .score,.plot,.scroll,figure{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:1rem}
 .score{border-top:3px solid var(--accent)}.score b{display:block;font-size:2.1rem;line-height:1.2}
-dl{grid-template-columns:repeat(auto-fill,minmax(10rem,1fr));gap:.75rem 1rem}
-ul,ol{padding-left:1.6rem;margin:.5rem 0}li{margin:.35rem 0}.plot,.scroll{overflow:auto;padding:.6rem}
+dl{grid-template-columns:repeat(auto-fill,minmax(10rem,1fr));gap:.75rem 1rem}.plot,.scroll{overflow:auto;padding:.6rem}
+ul,ol{padding-left:1.6rem;margin:.5rem 0}li{margin:.35rem 0}footer{margin-top:3rem;border-top:1px solid var(--line)}
 .plot{background:#fff;text-align:center}.plot img{width:100%;vertical-align:top}.grid+.scroll{margin-top:1rem}
 .scroll{max-height:30rem;padding:0}table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}
 th,td{padding:.35rem .75rem;text-align:left;border-bottom:1px solid var(--line);overflow-wrap:break-word}
@@ -394,6 +395,6 @@ th{position:sticky;top:0;background:var(--card)}.n{text-align:right;white-space:
 .pictures{grid-template-columns:repeat(auto-fill,minmax(9.5rem,1fr));gap:.75rem}
 figure{background:#fff;color:#22272d;padding:.5rem;font-size:.8rem;line-height:1.35}
 figure img{width:100%;aspect-ratio:1;object-fit:contain;margin-bottom:.4rem}.small{image-rendering:pixelated}
-footer{margin-top:3rem;border-top:1px solid var(--line);padding-top:.75rem}
-@media print{body{background:#fff;font-size:12px}.scroll{max-height:none}.plot,figure,tr,li,.score{break-inside:avoid}}
+@media print{html{font-size:11px}body{background:#fff}.scroll{max-height:none}th,td{padding:.2rem .4rem}
+.plot,figure,tr,li,.score{break-inside:avoid}h2,h3{break-after:avoid}}
 """

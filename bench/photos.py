@@ -21,7 +21,19 @@ from statistics import mean
 def timed_run(folder: str, arch: str, sizes: str, seed: int, more: list[str]) -> dict:
     """One `assistant run` in a home of its own: its scores and seconds."""
     with tempfile.TemporaryDirectory() as home:
-        command = [sys.executable, "-m", "assistant", "run", folder, "--arch", arch, "--sizes", sizes, "--seed", str(seed)]
+        command = [
+            sys.executable,
+            "-m",
+            "assistant",
+            "run",
+            folder,
+            "--arch",
+            arch,
+            "--sizes",
+            sizes,
+            "--seed",
+            str(seed),
+        ]
         start = time.monotonic()
         done = subprocess.run(
             [*command, "--out", f"{home}/run", "--json", *more],
@@ -50,7 +62,11 @@ def row(label: str, seed: object, runs: list[dict]) -> str:
         return mean(run["scores"][view][name] for run in runs)
 
     numbers = [score(view, name) for view in ("valid", "valid_tta") for name in ("accuracy", "log_loss")]
-    return f"| {label} | {seed} | " + " | ".join(f"{n:.4f}" for n in numbers) + f" | {mean(run['wall'] for run in runs):.0f} |"
+    return (
+        f"| {label} | {seed} | "
+        + " | ".join(f"{n:.4f}" for n in numbers)
+        + f" | {mean(run['wall'] for run in runs):.0f} |"
+    )
 
 
 def main() -> None:
@@ -62,7 +78,9 @@ def main() -> None:
     asked.add_argument("--seeds", nargs="+", type=int, default=[42, 1, 2])
     asked.add_argument("--more", nargs=argparse.REMAINDER, default=[], help="Further options of `assistant run`.")
     given = asked.parse_args()
-    print("| sizes | seed | accuracy | log loss | accuracy, TTA | log loss, TTA | seconds |\n|---|---|---|---|---|---|---|")
+    print(
+        "| sizes | seed | accuracy | log loss | accuracy, TTA | log loss, TTA | seconds |\n|---|---|---|---|---|---|---|"
+    )
     for sizes in given.sizes:
         runs = []
         for seed in given.seeds:

@@ -1,4 +1,5 @@
-"""Makes what the docs show: `uv run python docs/make.py` runs the sample and draws its pictures; `--text` rewrites the generated blocks alone.
+"""Makes what the docs show: `uv run python docs/make.py` runs the sample and draws its pictures; `--text` rewrites
+the generated blocks alone.
 
 A block stands between `<!-- generated: NAME -->` and `<!-- end -->`; a test checks that they are current.
 """
@@ -23,7 +24,9 @@ def help_text() -> str:
     from assistant.cli import app
 
     def told(*words: str) -> str:
-        out = CliRunner().invoke(app, [*words, "--help"], prog_name="assistant", env={"COLUMNS": "100", "TERMINAL_WIDTH": "100"})
+        out = CliRunner().invoke(
+            app, [*words, "--help"], prog_name="assistant", env={"COLUMNS": "100", "TERMINAL_WIDTH": "100"}
+        )
         return f"```\n$ assistant {' '.join((*words, '--help'))}\n{out.output.strip()}\n```\n"
 
     names = [command.name or command.callback.__name__ for command in app.registered_commands]  # type: ignore[union-attr]
@@ -93,8 +96,12 @@ def draw_pictures(folder: Path) -> None:
             "confusion": plots.confusion(targets, valid[competition.classes].to_numpy(), competition.classes),
         }
         images = Images.from_csv(competition.root / "train.csv", folder="train")
-        learner = Learner(images, arch="test_resnet", size=96, weights="none", cache=Path(work) / "cache", report=lambda event: None)
-        views = {style: learner.preview(7, 6, type(TOP_DOWN)(style=style)) for style in ("plain", "side_on", "top_down")}
+        learner = Learner(
+            images, arch="test_resnet", size=96, weights="none", cache=Path(work) / "cache", report=lambda event: None
+        )
+        views = {
+            style: learner.preview(7, 6, type(TOP_DOWN)(style=style)) for style in ("plain", "side_on", "top_down")
+        }
         entries = [(view, style.replace("_", "-")) for style, six in views.items() for view in six]
         figures["augmentation"] = plots.pictures(entries, "Six random views of one image, in each style")
         folder.mkdir(exist_ok=True)

@@ -22,8 +22,13 @@ from recipes.events import Advice, Epoch
 __all__ = ["advise"]
 
 
-def advise(epochs: Sequence[Epoch], rate: float, larger_is_better: bool, metric: str) -> list[Advice]:
-    """Advice on the epochs of one fit, which ran at the top rate `rate`, with the numbers that led to it."""
+def advise(
+    epochs: Sequence[Epoch], rate: float, larger_is_better: bool, metric: str, final: bool = True
+) -> list[Advice]:
+    """Advice on the epochs of one fit, which ran at the top rate `rate`, with the numbers that led to it.
+
+    Where the fit is not `final`, because a recipe goes on after it, only a rate that is too high is worth a word.
+    """
     if not epochs:
         return []
     last = epochs[-1]
@@ -39,7 +44,9 @@ def advise(epochs: Sequence[Epoch], rate: float, larger_is_better: bool, metric:
         }
         text = f"Validation loss exploded at a rate of {rate:.1e}: the rate is too high. Try a tenth of it."
         return [Advice(kind="rate_too_high", text=text, numbers=numbers, **place)]
-    found = []
+    found: list[Advice] = []
+    if not final:
+        return found
     if len(epochs) >= 3 and train[-1] > 0.9 * train[0] and train[-1] > valid[-1]:
         text = (
             f"Training loss went from {train[0]:.3f} to {train[-1]:.3f} only, and stays above validation loss ({valid[-1]:.3f}): "

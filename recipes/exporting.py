@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Predictor", "export", "load", "load_weights", "save_weights"]
 
-VERSION = 1
+VERSION = 2
 
 
 def save_weights(learner: Learner, name: str) -> Path:
@@ -49,12 +49,12 @@ def load_weights(learner: Learner, name: str) -> None:
 def export(learner: Learner, folder: Path) -> Path:
     """`folder/model.safetensors` and `folder/model.json`."""
     writable_folder(folder)
-    task = learner.images.task
+    scales, task = learner.pixels.scales, learner.images.task
     about: dict[str, Any] = {
         "version": VERSION,
         "arch": learner.arch,
         "size": learner.size,
-        "crop": learner.crop_at(learner.size),
+        "scales": scales,
         "task": task.name,
         "classes": list(task.classes),
         "mean": list(learner.network.mean),
@@ -77,7 +77,7 @@ class Predictor:
     network: Network
     task: Task
     size: int
-    crop: float
+    scales: tuple[tuple[int, int], ...]
     device: torch.device
 
     @property
@@ -110,9 +110,8 @@ class Predictor:
 
     def _square(self, picture: str | os.PathLike | np.ndarray) -> np.ndarray:
         source = picture if isinstance(picture, np.ndarray) else Path(picture)
-        short = max(self.size, round(self.size / self.crop))
         try:
-            return centre_square(open_picture(source, short), self.size, short)
+            return centre_square(open_picture(source, self.scales[0][0]), self.size, self.scales)
         except Exception as error:
             name = "the array" if isinstance(picture, np.ndarray) else picture
             raise ImagesError(f"a picture cannot be read: {name}: {error}; leave it out or replace it") from None
@@ -122,7 +121,7 @@ def load(folder: str | os.PathLike, device: str = "cpu") -> Predictor:
     """The model that `Learner.export` or a run wrote. Raises NetworkError where the folder holds none."""
     folder = Path(folder)
     try:
-        about = json.loads((folder / "model.json").read_text())
+        about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise NetworkError(
             f"no model here: {folder} has no readable model.json; give a folder that export() or a run wrote"
@@ -142,7 +141,7 @@ def load(folder: str | os.PathLike, device: str = "cpu") -> Predictor:
     network.freeze_to(2)
     network.eval()
     made = torch.device(device)
-    return Predictor(network.to(made), task, about["size"], about["crop"], made)
+    return Predictor(network.to(made), task, about["size"], about["scales"], made)
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:

@@ -37,10 +37,11 @@ def fit(learner: Learner, plan: Plan, rates: tuple[float, float, float]) -> list
     average = training.Average(learner.network, learner.ema) if learner.ema else None
     progress = learner.taken_up(optimizer, average)
     told = [events.Epoch(**epoch) for epoch in progress.told]
+    pace = Pace(learner.tell, learner.place(), "train")
     try:
         while progress.epoch < plan.epochs and not progress.over:
             start = time.monotonic()
-            train_loss = _train_epoch(learner, plan, progress.epoch, optimizer, average)
+            train_loss = _train_epoch(learner, plan, progress.epoch, optimizer, average, pace)
             with learner.averaged(average):
                 told.append(_validate(learner, plan, progress, train_loss, rates[-1], start))
             _close_cycle(learner, plan, progress)
@@ -57,7 +58,7 @@ def fit(learner: Learner, plan: Plan, rates: tuple[float, float, float]) -> list
     if plan.until_overfitting or not all(np.isfinite(epoch.train_loss) for epoch in told[-1:]):
         learner.load_best()
     score = learner.metrics[0]
-    for advice in advise(told, rates[-1], score.larger_is_better, score.name):
+    for advice in advise(told, rates[-1], score.larger_is_better, score.name, plan.final):
         learner.tell(advice)
     learner.fits += 1
     return told
@@ -94,10 +95,9 @@ def sweep(learner: Learner, start: float, end: float, batches: int, pick: str) -
     return lr_finder.SweepResult(rates, means, found[pick], found)
 
 
-def _train_epoch(learner: Learner, plan: Plan, epoch: int, optimizer, average) -> float:
+def _train_epoch(learner: Learner, plan: Plan, epoch: int, optimizer, average, pace: Pace) -> float:
     """One pass over the training images; the mean loss, NaN as soon as a batch's loss is not finite."""
     batches = training.batches_of(learner.images.train.rows, learner.batch_size, learner.seed, learner.fits, epoch)
-    pace = Pace(learner.tell, learner.place(), "train", epoch=epoch + 1)
     learner.network.train()
     total, seen, start = 0.0, 0, time.monotonic()
     for number, rows in enumerate(batches):
@@ -115,7 +115,8 @@ def _train_epoch(learner: Learner, plan: Plan, epoch: int, optimizer, average) -
         total, seen = total + loss * len(rows), seen + len(rows)
         speed = seen / max(time.monotonic() - start, 1e-9)
         lr = optimizer.param_groups[-1]["lr"]
-        pace(number + 1, len(batches), loss=loss, lr=lr, images_per_second=speed, memory=learner.memory())
+        more = {"loss": loss, "lr": lr, "images_per_second": speed, "memory": learner.memory()}
+        pace(at + 1, plan.epochs * len(batches), epoch=epoch + 1, **more)
     return total / seen
 
 

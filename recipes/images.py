@@ -420,7 +420,10 @@ class _Files:
         self.by_stem: dict[str, Path | None] = {}
         self.by_name: dict[str, Path | None] = {}
         for relative, path in self.by_path.items():
-            for known, keys in ((self.by_stem, {os.path.splitext(relative)[0]}), (self.by_name, {path.stem, path.name})):
+            for known, keys in (
+                (self.by_stem, {os.path.splitext(relative)[0]}),
+                (self.by_name, {path.stem, path.name}),
+            ):
                 for key in keys:
                     known[key] = None if known.get(key, path) != path else path  # None: it could be any of several
 
@@ -454,7 +457,8 @@ def _column(table: pd.DataFrame, name: str | None, position: int) -> str:
 
 
 def _one_row_an_id(table: pd.DataFrame, id_column: str, columns: list[str]) -> pd.DataFrame:
-    table = table[table[id_column] != ""].drop_duplicates(subset=[id_column, *columns])
+    named = table.loc[table[id_column] != "", [id_column, *columns]]
+    table = named.loc[~named.duplicated()]
     twice = table[id_column][table[id_column].duplicated()]
     if len(twice):
         raise ImagesError(f"an id has two labels: {few(twice)} in column {id_column}; keep one row an image")

@@ -141,6 +141,7 @@ class Learner:
         cycle_mult: int = 1,
         *,
         until_overfitting: bool = False,
+        final: bool = True,
         report: events.Report | None = None,
     ) -> list[events.Epoch]:
         """SGDR: `cycles` cosine cycles of `cycle_len` epochs, each `cycle_mult` times as long as the one before.
@@ -151,7 +152,7 @@ class Learner:
         what remains, also after a stop. Returns the epochs.
         """
         with self.reporting(report):
-            plan = training.Plan.sgdr(self.batches(), cycles, cycle_len, cycle_mult, until_overfitting)
+            plan = training.Plan.sgdr(self.batches(), cycles, cycle_len, cycle_mult, until_overfitting, final)
             return self._fit(plan, rates)
 
     def fit_one_cycle(

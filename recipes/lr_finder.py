@@ -1,7 +1,9 @@
 """The learning-rate sweep and its suggestions (Smith 2015; fastai's `lr_find`).
 
-Picks by name: `minimum` is a tenth of the rate with the lowest loss; `steepest` the rate where loss falls fastest; `valley` the rate two thirds
-down the longest descent (fastai 2); `edge` a twentieth of the rate from which on the loss stays half as high again as its lowest. A network whose
+Picks by name: `minimum` is a tenth of the rate with the lowest loss; `steepest` the rate where loss falls fastest;
+`valley` the rate two thirds
+down the longest descent (fastai 2); `edge` a twentieth of the rate from which on the loss stays half as high again as
+its lowest. A network whose
 head is trained has no descent left to measure, only an edge: there the first three are noise, and the recipes take the last.
 """
 

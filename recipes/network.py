@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import warnings
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import torch
 from torch import nn
@@ -181,6 +183,10 @@ def _make_backbone(arch: str, size: int, weights: str) -> tuple[Any, str]:
         _fill(made, arch, path)
         return made, str(path.name)
     try:
+        kept = _kept_from_hub(made) if not _hub_answers() else None
+        if kept is not None:
+            _fill(made, arch, kept)
+            return made, "Hugging Face Hub (kept copy)"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _created(arch, size, pretrained=True), "Hugging Face Hub"
@@ -190,6 +196,29 @@ def _make_backbone(arch: str, size: int, weights: str) -> tuple[Any, str]:
             f"no pretrained weights for {arch}: not in RECIPES_WEIGHTS, and the Hub cannot be reached ({reason}); put "
             f"{arch}.safetensors in a folder and set RECIPES_WEIGHTS to it, or ask for random weights with weights none"
         ) from None
+
+
+def _hub_answers(seconds: float = 3.0) -> bool:
+    """Whether the Hub can be reached at all; its client would try for the better part of a minute."""
+    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
+        return True  # only the client knows the way through
+    address = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        socket.create_connection((address.hostname or "", port), seconds).close()
+    except OSError:
+        return False
+    return True
+
+
+def _kept_from_hub(made: Any) -> Path:
+    """The weights' file in the Hub client's own cache. Raises OSError where it is not there."""
+    from huggingface_hub import hf_hub_download
+
+    name = made.pretrained_cfg.get("hf_hub_filename") or "model.safetensors"
+    if not made.pretrained_cfg.get("hf_hub_id"):
+        raise FileNotFoundError("it has none for this architecture")
+    return Path(hf_hub_download(made.pretrained_cfg["hf_hub_id"], name, local_files_only=True))
 
 
 def _created(arch: str, size: int, pretrained: bool) -> Any:

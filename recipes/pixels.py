@@ -36,7 +36,8 @@ MAX_PIXELS = 500_000_000
 class Pixels:
     """Decoded images. `array` uint8 (n, height, width, 3), `height` the shorter side; `shape` int32 (n, 2) the used
     height and
-    width of each row; `turned` says that a row is stored with its axes swapped. `broken` maps a row to a reason."""
+    width of each row; `turned` says that a row is stored with its axes swapped. `broken` maps a row to a reason. `scales`
+    are the shorter side and the greatest width that pictures were brought to, one after the other."""
 
     array: np.ndarray
     shape: np.ndarray
@@ -44,11 +45,12 @@ class Pixels:
     broken: dict[int, str]
     size: int
     key: str
+    scales: tuple[tuple[int, int], ...]
 
     def plain(self, rows: np.ndarray) -> np.ndarray:
         """The centre square of `size` pixels of each row, uint8 (len(rows), size, size, 3)."""
         out = np.empty((len(rows), self.size, self.size, 3), np.uint8)
-        for i, row in enumerate(rows):
+        for i, row in enumerate(rows.tolist()):
             height, width = map(int, self.shape[row])
             top, left = (height - self.size) // 2, (width - self.size) // 2
             square = self.array[row, top : top + self.size, left : left + self.size]
@@ -135,7 +137,8 @@ def decode(
     broken = {row: note for row, note in enumerate(notes) if isinstance(note, str)}
     usable = [(short, *note) if not isinstance(note, str) else (short, width, False) for note in notes]
     shape = np.array([(height, across) for height, across, _ in usable], np.int32).reshape(-1, 2)
-    return Pixels(array, shape, np.array([turned for *_, turned in usable], bool), broken, size, key)
+    scales = (*(larger.scales if larger else ()), (short, width))
+    return Pixels(array, shape, np.array([turned for *_, turned in usable], bool), broken, size, key, scales)
 
 
 def usual_shape(sources: Sequence[Path | np.ndarray], looked_at: int = 200) -> tuple[int, float]:
@@ -145,7 +148,7 @@ def usual_shape(sources: Sequence[Path | np.ndarray], looked_at: int = 200) -> t
     if len(rows) > looked_at:
         rows = np.sort(chance.order(rows, 0)[:looked_at])
     sides = []
-    for row in rows:
+    for row in rows.tolist():
         source = sources[row]
         try:
             if isinstance(source, np.ndarray):
@@ -162,12 +165,14 @@ def usual_shape(sources: Sequence[Path | np.ndarray], looked_at: int = 200) -> t
     return int(np.median(array[:, 0])), min(2.0, round(ratio * 24) / 24)
 
 
-def centre_square(picture: Image.Image, size: int, short: int) -> np.ndarray:
-    """The plain view of one picture, uint8 (size, size, 3): its shorter side scaled to `short`, the middle of that."""
+def centre_square(picture: Image.Image, size: int, scales: Sequence[tuple[int, int]]) -> np.ndarray:
+    """The plain view that one picture has in `Pixels` with these scales, uint8 (size, size, 3)."""
     turned = picture.height > picture.width
     if turned:
         picture = picture.transpose(Image.Transpose.TRANSPOSE)
-    pixels = _fit(picture, short, 2 * short)
+    for short, longest in scales:
+        picture = Image.fromarray(_fit(picture, short, longest))
+    pixels = np.asarray(picture)
     top, left = (pixels.shape[0] - size) // 2, (pixels.shape[1] - size) // 2
     square = pixels[top : top + size, left : left + size]
     return np.ascontiguousarray(square.swapaxes(0, 1) if turned else square)

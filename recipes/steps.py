@@ -85,7 +85,9 @@ class FindRate(Step):
     title: ClassVar[str] = "Find the learning rate"
     words: ClassVar[str] = "Use lr_find() to find the highest learning rate where the loss is still clearly improving."
 
-    pick: str = _setting("valley", "Which point of the sweep to take.", choices=("valley", "steepest", "minimum", "edge"))
+    pick: str = _setting(
+        "valley", "Which point of the sweep to take.", choices=("valley", "steepest", "minimum", "edge")
+    )
     batches: int = _setting(
         100, "Batches of the sweep from 1e-5 to 10, if it does not diverge before.", min=20, max=1000
     )
@@ -106,7 +108,7 @@ class TrainHead(Step):
     def run(self, learner: Learner) -> None:
         learner.freeze()
         learner.precompute = True
-        learner.fit(cycles=1, cycle_len=self.epochs)
+        learner.fit(cycles=1, cycle_len=self.epochs, final=False)
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ class TrainHeadAugmented(Step):
     def run(self, learner: Learner) -> None:
         learner.freeze()
         learner.precompute = False
-        learner.fit(cycles=self.cycles, cycle_len=self.cycle_len)
+        learner.fit(cycles=self.cycles, cycle_len=self.cycle_len, final=False)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ when all are done, `array.json`, written last. Only one process builds a folder 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -20,6 +21,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from recipes.errors import Stopped, StorageError
+
+RESERVE = 200_000_000  # bytes that are left free for checkpoints and results
 
 __all__ = ["StoredArray", "atomic_write", "default_cache", "digest", "writable_folder"]
 
@@ -65,7 +68,8 @@ def atomic_write(path: Path, content: bytes | str) -> None:
             os.fsync(file.fileno())
         os.replace(half, path)
     except OSError as error:
-        half.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            half.unlink()
         raise _storage_error(path, error) from None
 
 
@@ -90,7 +94,7 @@ class StoredArray:
         """
         writable_folder(self.folder)
         with self._only_one(should_stop):
-            if not (self.folder / "array.json").exists():
+            if not ((self.folder / "array.json").exists() and self._reserved()):
                 self._fill(make, chunk, told, should_stop)
         self.notes = json.loads((self.folder / "array.json").read_text())["notes"]
         os.utime(self.folder / "array.json")  # the last use, for whoever tidies up
@@ -125,11 +129,19 @@ class StoredArray:
     def _begun(self) -> tuple[int, dict[str, Any]]:
         try:
             begun = json.loads((self.folder / "rows.json").read_text())
-            size = (self.folder / "data.bin").stat().st_size
         except (OSError, ValueError):
             return 0, {}
-        whole = size == self.rows * int(np.prod(self.shape)) * self.dtype.itemsize
-        return (begun["done"], begun["notes"]) if whole else (0, {})
+        return (begun["done"], begun["notes"]) if self._reserved() else (0, {})
+
+    def _size(self) -> int:
+        return self.rows * int(np.prod(self.shape)) * self.dtype.itemsize
+
+    def _reserved(self) -> bool:
+        """Whether the data have their full size on disk."""
+        try:
+            return self.rows == 0 or (self.folder / "data.bin").stat().st_size == self._size()
+        except OSError:
+            return False
 
     def _remember(self, out: np.ndarray, done: int, notes: dict[str, Any]) -> None:
         if isinstance(out, np.memmap):
@@ -138,9 +150,10 @@ class StoredArray:
 
     def _reserve(self, data: Path) -> None:
         """Room for the whole array before the first row, since a memory map on a full disk kills the process."""
-        size = self.rows * int(np.prod(self.shape)) * self.dtype.itemsize
+        size = self._size()
+        _make_room(self.folder.parent.parent, size)
         free = shutil.disk_usage(self.folder).free
-        if size > free:
+        if size + RESERVE > free:
             raise StorageError(
                 f"the disk is full: {size / 1e9:.2f} GB needed in {self.folder}, {free / 1e9:.2f} GB free; "
                 "free some, or set ASSISTANT_HOME to another disk"
@@ -163,6 +176,22 @@ class StoredArray:
             except Timeout:
                 if should_stop():
                     raise Stopped from None
+
+
+def _make_room(cache: Path, size: int) -> None:
+    """Removes arrays that were not used for 30 days; where the disk is too full for `size` bytes, the longest unused first."""
+    used: dict[Path, float] = {}
+    for path in cache.glob("*/*/array.json"):
+        with contextlib.suppress(OSError):  # another process may be making room, too
+            used[path] = path.stat().st_mtime
+    for path in sorted(used, key=lambda path: used[path]):
+        unused = time.time() - used[path]
+        old = unused > 30 * 86400
+        if not old and shutil.disk_usage(cache).free >= size + RESERVE:
+            return
+        if old or unused > 3600:  # what was used within the hour may be in use now
+            path.unlink(missing_ok=True)  # first, so that a half-removed array is never taken for a whole one
+            shutil.rmtree(path.parent, ignore_errors=True)
 
 
 def _storage_error(path: Path, error: OSError) -> StorageError:

@@ -107,7 +107,9 @@ class Regression:
             row = int(np.argwhere(~np.isfinite(targets))[0][0])
             raise ImagesError(f"a target is not a finite number: row {row + 1}; fill it in or leave the row out")
         if targets.ndim == 2 and targets.shape[1] != self.outputs:
-            raise ImagesError(f"targets differ in number: {targets.shape[1]} an image; give {self.outputs}, a column each")
+            raise ImagesError(
+                f"targets differ in number: {targets.shape[1]} an image; give {self.outputs}, a column each"
+            )
         return targets.reshape(len(labels), self.outputs)
 
     def strata(self, targets: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ class Plan:
     factors: np.ndarray
     momenta: np.ndarray | None = None
     until_overfitting: bool = False
+    final: bool = True
 
     @property
     def epochs(self) -> int:
@@ -40,10 +41,12 @@ class Plan:
         return cycle, epoch + 1 == ends[cycle]
 
     @staticmethod
-    def sgdr(batches: int, cycles: int, cycle_len: int, cycle_mult: int, until_overfitting: bool = False) -> Plan:
+    def sgdr(
+        batches: int, cycles: int, cycle_len: int, cycle_mult: int, until_overfitting: bool = False, final: bool = True
+    ) -> Plan:
         """Cosine cycles with warm restarts."""
         lengths = tuple(schedules.cycle_lengths(cycles, cycle_len, cycle_mult))
-        return Plan(lengths, schedules.sgdr(batches, cycles, cycle_len, cycle_mult), None, until_overfitting)
+        return Plan(lengths, schedules.sgdr(batches, cycles, cycle_len, cycle_mult), None, until_overfitting, final)
 
     @staticmethod
     def one_cycle(batches: int, epochs: int) -> Plan:
@@ -67,7 +70,7 @@ class Progress:
         return asdict(self)
 
 
-def rates_for(rates: float | Sequence[float], ratio: float) -> tuple[float, float, float]:
+def rates_for(rates: Any, ratio: float) -> tuple[float, float, float]:
     """One rate a layer group: a float is the head's, and each group before it has `ratio` times less."""
     if np.ndim(rates) == 0:
         head = float(rates)  # type: ignore[arg-type]

@@ -1,4 +1,5 @@
-"""The docs say what the code does: generated blocks are current, links and pictures are there, every name of the contract resolves."""
+"""The docs say what the code does: generated blocks are current, links and pictures are there, every name of the
+contract resolves."""
 
 from __future__ import annotations
 

@@ -94,7 +94,8 @@ def full(tmp_path_factory) -> Path:
     Image.new("RGB", (400, 300), "red").save(folder / "photo.jpg")
     (folder / "broken.jpg").write_bytes(b"no picture")
     pictures = {"007": np.zeros((8, 8, 3), np.uint8), "photo": folder / "photo.jpg", "broken": folder / "broken.jpg"}
-    valid = 'id,target,cat,"{0}",id\n007,cat,.1,.8,.1\n{1},id,.5,.3,.2\nphoto,cat,.2,.5,.3\nbroken,cat,.01,.9,.09\nnan,cat,.9,.1,0\n'
+    valid = 'id,target,cat,"{0}",id\n007,cat,.1,.8,.1\n{1},id,.5,.3,.2\nphoto,cat,.2,.5,.3\n'
+    valid += "broken,cat,.01,.9,.09\nnan,cat,.9,.1,0\n"
     ready = {"train": 10, "valid": 5, "test": 3, "task": "single_label", "classes": CLASSES, "seconds": 1.0}
     told = [
         events.RunStarted(pid=1, process_started=1.0, device="cpu", recipe="eight steps", versions={}),

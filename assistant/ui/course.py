@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from itertools import islice
 from typing import Any
 
 import gradio as gr
@@ -21,7 +21,7 @@ from recipes.progress import STAGES, VIEWS, clock
 
 __all__ = ["NOTHING", "VIEWS_OF_A_RUN", "idle", "steps"]
 
-ROWS = 6  # of the submission that are shown
+ROWS, COLUMNS = 6, 12  # of the submission that are shown
 SWEEP_AWAITED = "The learning-rate sweep will be here: loss while the rate rises, and the rate that is picked."
 AWAITED = {
     "sweep_1": SWEEP_AWAITED,
@@ -66,7 +66,8 @@ def now_line(says: str, figures: str = "", share: float = 0.0, which: str = "", 
     percent = round(100 * min(max(share, 0), 1))
     return (
         f'<div class="now"><div class="line"><strong>{text(says)}</strong><span class="figures">{text(figures)}</span></div>'
-        f'<div class="bar" role="progressbar" aria-label="progress" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent}">'
+        '<div class="bar" role="progressbar" aria-label="progress" aria-valuemin="0" '
+        f'aria-valuemax="100" aria-valuenow="{percent}">'
         f'<i style="width:{percent}%"></i></div>{more}<div class="which">{text(which)}</div></div>'
     )
 
@@ -112,8 +113,8 @@ def _now(watch: Watch) -> str:
         return now_line(f"Stopped during {during}" if during else "Stopped", "", _far(watch), which, more)
     if watch.state == "failed":
         error = getattr(watch.last, "error", "") or (
-            "the training process ended without a word; the file worker.log in its folder may tell why, resume goes on from the last "
-            "checkpoint"
+            "The training process ended without a word; the file worker.log in its folder may tell why. "
+            "Resume goes on from the last checkpoint."
         )
         return now_line("It broke off", "", _far(watch), which, alert(error))
     says, figures, share = _going_on(watch)
@@ -170,30 +171,19 @@ def _epochs(watch: Watch) -> str:
     rows = []
     for (fold, *_), epoch in reversed(epochs):
         scores = [_number(epoch.metrics.get(name)) for name in names]
-        row = [
-            *([fold + 1] if folded else []),
+        row: list[Any] = [fold + 1] if folded else []
+        row += [
             epoch.step,
             f"{epoch.epoch} of {epoch.epochs}",
             _number(epoch.train_loss),
             _number(epoch.valid_loss),
             *scores,
-            f"{epoch.lr:.1e}" if epoch.lr is not None else "",
-            clock(epoch.seconds),
-            "best so far" if epoch.best else "",
         ]
+        row += ["" if epoch.lr is None else f"{epoch.lr:.1e}", clock(epoch.seconds), "best" if epoch.best else ""]
         rows.append([None, *row] if epoch.best else row)
     columns = ["fold"] if folded else []
-    columns += [
-        "step",
-        "epoch",
-        "training loss",
-        "validation loss",
-        *(name.replace("_", " ") for name in names),
-        "rate",
-        "time",
-        "",
-    ]
-    return table(columns, rows, "Epochs, the latest first", "tall")
+    columns += ["step", "epoch", "train loss", "valid loss", *(_words(name) for name in names), "rate", "time", ""]
+    return table(columns, rows, "Epochs, the latest first; best: better than all before it", "tall")
 
 
 def _number(value: float | None) -> str:
@@ -203,14 +193,13 @@ def _number(value: float | None) -> str:
 def _notes(watch: Watch) -> str:
     lines: dict[str, str] = {}
     ready = watch.images
-    for what, ids in (
-        ((ready.set_aside, "cannot be used and are set aside"), (ready.missing, "have no picture to answer from"))
-        if ready
-        else ()
+    for what, reasons in (
+        ("cannot be used and are set aside", ready.set_aside if ready else {}),
+        ("have no picture to answer from", ready.missing if ready else {}),
     ):
-        if what:
-            told = few([f"{name} ({reason})" for name, reason in what.items()])
-            lines[f"{len(what):,} images {ids}: {told}"] = "Note"
+        if reasons:
+            told = few([f"{name} ({reason})" for name, reason in reasons.items()])
+            lines[f"{len(reasons):,} images {what}: {told}"] = "Note"
     for event in watch.told:
         if isinstance(event, events.Advice):
             lines[f"Step {event.step}: {event.text}" if event.step else event.text] = "Advice"
@@ -227,13 +216,12 @@ def _sweep(number: int) -> View:
     """The sweep of the recipe's first or second step that makes one; the latest fold's."""
 
     def view(watch: Watch) -> tuple[Any, Callable[[], Any]]:
-        event = watch.sweeps.get((sorted(watch.sweeps) + [-1, -1])[number])
+        event = watch.sweeps.get([*sorted(watch.sweeps), -1, -1][number])
         place, name = f"Sweep at step {event.step}" if event else "", f"sweep_{number + 1}"
         words = f"{place}: the rate {event.suggestion:.1e} is picked" if event and event.suggestion else place
-        made = plots.sweep
         visible = number == 0 or sum(title == "Find the learning rate" for title, _ in watch.steps) > number
         return (visible, event and event.t), lambda: gr.update(
-            value=plot(made([event]), words) if event else plot(None, AWAITED[name]), visible=visible
+            value=plot(plots.sweep([event]), words) if event else plot(None, AWAITED[name]), visible=visible
         )
 
     return view
@@ -262,7 +250,7 @@ def _metric(watch: Watch) -> tuple[Any, Callable[[], Any]]:
         name = asked.name if asked.name in names else names[0]
         larger = asked.direction == "larger" if name == asked.name else None
         figure = plots.metric(epochs, name, larger)
-        return plot(figure, f"{name.replace('_', ' ')} after each epoch, now {_number(epochs[-1].metrics[name])}")
+        return plot(figure, f"{_words(name)} after each epoch, now {_number(epochs[-1].metrics[name])}")
 
     return _epochs_key(epochs), make
 
@@ -271,78 +259,85 @@ def _epochs_key(epochs: list[events.Epoch]) -> tuple:
     return len(epochs), epochs[-1].t if epochs else None
 
 
-def _result(watch: Watch) -> tuple[Any, Callable[[], Any]]:
-    done = watch.done if watch.state == "done" else None
+def _at_the_end(awaited: str, make: Callable[[Watch, events.RunDone], str]) -> View:
+    """A part that is made when the run is done, and says until then what will be there."""
 
-    def make() -> str:
-        if done is None:
-            return empty(AWAITED["result"])
-        name = watch.asked.competition.metric.name
-        tiles = [_tile(view, scores, name, watch) for view, scores in done.scores.items()]
-        path = watch.run.folder / "submission.csv"
-        return f'<p class="said">{text(_said(done, name))}</p><div class="scores">{"".join(tiles)}</div>{_head(path)}'
+    def view(watch: Watch) -> tuple[Any, Callable[[], Any]]:
+        done = watch.done if watch.state == "done" else None
+        return done and done.t, lambda: make(watch, done) if done else awaited
 
-    return done and done.t, make
+    return view
 
 
-def _said(done: events.RunDone, name: str) -> str:
+def _result(watch: Watch, done: events.RunDone) -> str:
+    """A sentence, and a tile for each view on the images."""
+    name = watch.asked.competition.metric.name
+    best = next((view for view in ("truth", "valid_tta", "valid") if view in done.scores), "")
+    ready, counts = watch.images, {}
+    if ready is not None:
+        scored = ready.valid if watch.asked.options.folds == 1 else ready.train + ready.valid
+        counts = {"truth": ready.test, "valid": scored, "valid_tta": scored}
+    tiles = [_tile(view, scores, name, counts.get(view, 0), view == best) for view, scores in done.scores.items()]
+    said = _said(done.scores.get(best, {}).get(name), name, best)
+    return f'<p class="said">{text(said)}</p><div class="scores">{"".join(tiles)}</div>'
+
+
+def _said(score: float | None, name: str, view: str) -> str:
     """The result in a sentence."""
-    view = next((view for view in ("truth", "valid_tta", "valid") if view in done.scores), None)
-    score = done.scores[view].get(name) if view else None
     if score is None:
-        return "The submission is written and checked."
-    of = {"truth": "the test images, whose truth was kept apart as on a leaderboard"}.get(
-        view or "", "the validation images"
+        return "The training is done."
+    where = (
+        "the test images (their truth was kept apart, as on a leaderboard)"
+        if view == "truth"
+        else "the validation images"
     )
     if name == "accuracy":
-        return (
-            f"{score:.1%} of {of}, are named rightly." if view == "truth" else f"{score:.1%} of {of} are named rightly."
-        )
-    return f"The {name.replace('_', ' ')} is {score:.4f} on {of}."
+        return f"The network names {_score(score, name)} of {where} rightly."
+    return f"The network's {_words(name)} is {_score(score, name)} on {where}."
 
 
-def _tile(view: str, scores: dict[str, float], name: str, watch: Watch) -> str:
+def _tile(view: str, scores: dict[str, float], name: str, count: int, first: bool) -> str:
     name = name if name in scores else next(iter(scores), "")
-    main = scores.get(name)
-    shown = "" if main is None else f"{main:.1%}" if name == "accuracy" else f"{main:.4f}"
-    others = ", ".join(
-        f"{other.replace('_', ' ')} {value:.4f}"
-        for other, value in scores.items()
-        if other != name and value is not None
-    )
-    counted = (
-        {"truth": watch.images.test, "valid": watch.images.valid, "valid_tta": watch.images.valid}.get(view)
-        if watch.images
-        else None
-    )
-    words = ", ".join(
-        filter(
-            None,
-            [
-                name.replace("_", " "),
-                f"{counted:,} images" if counted and watch.asked.options.folds == 1 else "",
-                others,
-            ],
-        )
-    )
+    others = [f"{_words(other)} {_score(value, other)}" for other, value in scores.items() if other != name]
+    words = ", ".join([_words(name), *([f"{count:,} images"] if count else []), *others])
     title = VIEWS.get(view, view)
-    css = "score first" if view == "truth" or ("truth" not in watch.done.scores and view == "valid_tta") else "score"  # type: ignore[union-attr]
-    return f'<div class="{css}"><h3>{text(title[:1].upper() + title[1:])}</h3><div class="value">{shown}</div><p>{text(words)}</p></div>'
+    return (
+        f'<div class="score{" first" if first else ""}"><h3>{text(title[:1].upper() + title[1:])}</h3>'
+        f'<div class="value">{_score(scores.get(name), name)}</div><p>{text(words)}</p></div>'
+    )
 
 
-def _head(path: Path) -> str:
-    """The first rows of the submission."""
+def _score(value: float | None, name: str) -> str:
+    return "" if value is None else f"{value:.1%}" if name == "accuracy" else f"{value:.4f}"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _head(watch: Watch, done: events.RunDone) -> str:
+    """The first rows of the submission, and what to do with it."""
     try:
-        with open(path, newline="", encoding="utf-8") as file:
+        with open(watch.run.folder / "submission.csv", newline="", encoding="utf-8") as file:
             reader = csv.reader(file)
             columns = next(reader)
-            rows = [row for row, _ in zip(reader, range(ROWS))]
+            rows = list(islice(reader, ROWS))
             total = len(rows) + sum(1 for _ in reader)
-    except (OSError, StopIteration, csv.Error):
+    except (OSError, StopIteration, csv.Error, UnicodeDecodeError):
         return empty("There was nothing to predict: no submission was written.")
-    cut = len(columns) > 12
-    columns, rows = columns[:12] + ["…"] * cut, [row[:12] + ["…"] * cut for row in rows]
-    return table(columns, rows, f"submission.csv: the first {len(rows)} of {total:,} rows")
+    cut = ["…"] if len(columns) > COLUMNS else []
+    shown = table(
+        columns[:COLUMNS] + cut,
+        [row[:COLUMNS] + cut for row in rows],
+        f"submission.csv, the first {len(rows)} of {total:,} rows",
+        "slim",
+    )
+    next_step = (
+        "That was the sample. To do the same with a competition, choose its folder at the top."
+        if watch.asked.competition.sample
+        else "It was checked against the competition's template: hand it in on the competition's page."
+    )
+    return f'<p class="said">{text(next_step)}</p>{shown}'
 
 
 def _file(name: str) -> View:
@@ -376,7 +371,8 @@ VIEWS_OF_A_RUN: dict[str, View] = {
     "sweep_2": _sweep(1),
     "losses": _losses,
     "metric": _metric,
-    "result": _result,
+    "result": _at_the_end(empty(AWAITED["result"]), _result),
+    "head": _at_the_end("", _head),
     "submission": _file("submission.csv"),
     "report": _file("report.html"),
     "timer": _update(lambda watch: {"active": not watch.ends}),

@@ -53,8 +53,8 @@ def build(public: bool = False) -> gr.Blocks:
     """The page. A `public` one offers the sample alone: nobody far away reads this machine's folders."""
     with gr.Blocks(title="Recipe Assistant", analytics_enabled=False, delete_cache=(3600, 86400)) as page:
         gr.HTML(
-            "<h1>Recipe Assistant</h1><p>A folder of a Kaggle image competition goes in, a submission comes out. In between, a recipe "
-            "that anyone can read.</p>",
+            "<h1>Recipe Assistant</h1><p>A folder of a Kaggle image competition goes in, a submission comes out. "
+            "In between, a recipe that anyone can read.</p>",
             elem_classes="top",
         )
         parts: dict[str, Any] = {}
@@ -129,7 +129,7 @@ def _choose(public: bool) -> dict[str, Any]:
             made["path"] = gr.Textbox(
                 label="Folder",
                 placeholder="/data/dog-breed-identification",
-                info="It holds the images and a CSV with their labels, or a folder for each class; best with the sample submission.",
+                info="With the images, a CSV of their labels or a folder for each class, and best the sample submission.",
                 max_lines=1,
                 scale=5,
                 elem_id="path",
@@ -152,7 +152,7 @@ def _train() -> dict[str, Any]:
     with _section(3, "Train", "Training is a process of its own: you may close this page and come back to it."):
         made: dict[str, Any] = {"now": gr.HTML(shown["now"], elem_id="now")}
         with gr.Row(elem_classes="buttons"):
-            made["stop"] = gr.Button("Stop", variant="stop", visible=False, elem_id="stop", size="md")
+            made["stop"] = gr.Button("Stop", visible=False, elem_id="stop", size="md")
             made["keep"] = gr.Button("Stop and keep the best", visible=False, elem_id="keep", size="md")
             made["resume"] = gr.Button("Resume", variant="primary", visible=False, elem_id="resume", size="md")
         with gr.Row(elem_classes="course"):
@@ -175,6 +175,7 @@ def _result() -> dict[str, Any]:
                 "Download submission.csv", variant="primary", visible=False, elem_id="submission", size="md"
             )
             made["report"] = gr.DownloadButton("Download report.html", visible=False, elem_id="report", size="md")
+        made["head"] = gr.HTML("", elem_id="head")
     return made
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from assistant import plots, reading, sample
 from assistant.competition import Competition, image_table
 from assistant.settings import home
-from assistant.ui.look import empty, plot, text
+from assistant.ui.look import plot, text
 from recipes.errors import few
 
 if TYPE_CHECKING:

@@ -159,6 +159,8 @@ CSS = """
 .dark .plot img { filter: invert(.915) hue-rotate(180deg); border-radius: 6px; }
 .plots { display: grid !important; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 20px !important; }
 .plots > * { min-width: 0 !important; }
+#recipe .row { gap: 20px; } #recipe .form { gap: 18px 24px; background: none; border: 0; }
+#recipe .block { padding: 0 !important; overflow: visible !important; }
 
 .now { display: grid; gap: 8px; }
 .now .line { display: flex; justify-content: space-between; gap: 4px 16px; flex-wrap: wrap; min-height: 1.5em;
@@ -184,13 +186,16 @@ CSS = """
 .fold { padding: 0 8px 6px; color: var(--body-text-color-subdued); }
 .scroll { overflow: auto; max-width: 100%; border: 1px solid var(--border-color-primary); border-radius: 10px; }
 .scroll.tall { height: 326px; }
-.scroll table { width: 100%; border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; margin: 0; border: 0; }
+.scroll table { width: 100%; border-collapse: collapse; font-size: 13.5px; font-variant-numeric: tabular-nums;
+  margin: 0; border: 0; }
+.scroll.slim { width: fit-content; min-width: min(100%, 300px); }
 .scroll caption { text-align: left; padding: 8px 12px; color: var(--body-text-color-subdued); font-size: 13px; }
-.scroll th, .scroll td { padding: 5px 12px; text-align: right; white-space: nowrap; border: 0; color: var(--body-text-color);
-  background: none; }
-.scroll th { font-weight: 600; border-bottom: 1px solid var(--border-color-primary); position: sticky; top: 0;
-  background: var(--block-background-fill); }
-.scroll th:first-child, .scroll td:first-child { text-align: left; }
+.scroll tr { border: 0 !important; }
+.scroll th, .scroll td { padding: 5px 9px !important; text-align: right; white-space: nowrap; border: 0 !important;
+  color: var(--body-text-color); background: none; }
+.scroll thead th { font-weight: 600; position: sticky; top: 0; background: var(--block-background-fill);
+  box-shadow: inset 0 -1px var(--border-color-primary); }
+.scroll th:first-child, .scroll td:first-child { text-align: left; padding-left: 12px !important; }
 .scroll tr.off td { color: var(--primary-600); font-weight: 600; } .dark .scroll tr.off td { color: var(--primary-300); }
 .notes { display: grid; gap: 6px; padding: 0 !important; list-style: none; margin: 0; }
 .notes li { margin: 0; padding: 8px 12px; border-radius: 8px; background: var(--background-fill-secondary);
@@ -214,6 +219,7 @@ CSS = """
   .lead { margin-left: 0 !important; }
   .read { grid-template-columns: minmax(0, 1fr); } .read dl { grid-template-columns: minmax(0, 1fr); gap: 0; }
   .read dd { margin-bottom: 8px; }
+  .pictures:not(.loose) figure > div { max-height: 44px; overflow: hidden; }
   .plot { height: 250px; } .plot.wide { height: 150px; }
   .buttons > button { flex: 1 1 100% !important; }
 }

@@ -29,7 +29,11 @@ def draw(kind: int, number: int, side: int = 96) -> Image.Image:
     chance = np.random.default_rng(1000 * kind + number)
     y, x = np.mgrid[:side, : side + number % 30]
     wave = 6 + number % 5
-    pattern = [np.sin(y / wave * 3), np.sin(x / wave * 3), 1.5 * (np.hypot(y - side / 2, x - side / 2) < side / 3) - 0.5]
+    pattern = [
+        np.sin(y / wave * 3),
+        np.sin(x / wave * 3),
+        1.5 * (np.hypot(y - side / 2, x - side / 2) < side / 3) - 0.5,
+    ]
     grey = 128 + 70 * pattern[kind] + chance.normal(0, 12, y.shape)
     colour = np.stack([grey, grey * (0.8 + 0.02 * (number % 10)), grey * 0.9], -1)
     return Image.fromarray(np.clip(colour, 0, 255).astype(np.uint8))
@@ -55,7 +59,9 @@ def make_competition(tmp_path):
             rows.writerow(["image_id", "pattern"] if template == "label" else ["image_id", *words])
             for number in range(test):
                 draw(number % 3, 5000 + number, side).save(folder / "test" / f"t{number:03d}.jpg", quality=90)
-                rows.writerow([f"t{number:03d}", "across"] if template == "label" else [f"t{number:03d}", 0.3, 0.3, 0.4])
+                rows.writerow(
+                    [f"t{number:03d}", "across"] if template == "label" else [f"t{number:03d}", 0.3, 0.3, 0.4]
+                )
         return folder
 
     return make
@@ -63,7 +69,15 @@ def make_competition(tmp_path):
 
 def quick(**changes) -> Options:
     """Settings for a run of a few seconds: timm's tiny test network from random weights."""
-    asked = {"arch": "test_resnet", "weights": "none", "sizes": [32], "augment": "plain", "ratio": 1, "max_cycles": 2, "tta": 2}
+    asked = {
+        "arch": "test_resnet",
+        "weights": "none",
+        "sizes": [32],
+        "augment": "plain",
+        "ratio": 1,
+        "max_cycles": 2,
+        "tta": 2,
+    }
     return Options(**(asked | {"batch_size": 16, "device": "cpu"} | changes))
 
 

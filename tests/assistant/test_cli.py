@@ -11,7 +11,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-QUICK = "--arch test_resnet --weights none --sizes 32 --augment plain --ratio 1 --max-cycles 1 --batch-size 16 --tta 1".split()
+from assistant.competition import PUBLIC
+
+QUICK = [
+    *("--arch", "test_resnet", "--weights", "none", "--sizes", "32", "--augment", "plain"),
+    *("--ratio", "1", "--max-cycles", "1", "--batch-size", "16", "--tta", "1"),
+]
 
 
 def assistant(*words: object) -> subprocess.CompletedProcess[str]:
@@ -43,7 +48,9 @@ def test_from_a_folder_to_a_checked_submission_and_predictions(make_competition,
     assert one_line(again.stderr)
     assert "holds a run already" in again.stderr
 
-    answers = assistant("predict", tmp_path / "run", folder / "test" / "t000.jpg", folder / "test" / "t001.jpg", "--json")
+    answers = assistant(
+        "predict", tmp_path / "run", folder / "test" / "t000.jpg", folder / "test" / "t001.jpg", "--json"
+    )
     told = json.loads(answers.stdout)
     assert [sum(row["answer"].values()) for row in told] == pytest.approx([1, 1], abs=1e-5)
     unreadable = assistant("predict", tmp_path / "run", folder / "train.csv")
@@ -92,7 +99,9 @@ def test_what_a_user_can_put_right_is_one_line_and_status_1(words, said):
     assert said in failed.stderr
 
 
-@pytest.mark.parametrize("words", [["run"], ["fly"], ["run", "sample", "--sizes", "big"], ["run", "sample", "--seed", "x"]])
+@pytest.mark.parametrize(
+    "words", [["run"], ["fly"], ["run", "sample", "--sizes", "big"], ["run", "sample", "--seed", "x"]]
+)
 def test_wrong_usage_is_status_2(words):
     failed = assistant(*words)
     assert failed.returncode == 2
@@ -100,7 +109,16 @@ def test_wrong_usage_is_status_2(words):
 
 
 def test_a_failed_run_tells_its_error_once_and_leaves_with_status_1(make_competition, tmp_path):
-    failed = assistant("run", make_competition(train=12, test=2), *QUICK[2:], "--arch", "resnett34", "--out", tmp_path / "run", "--json")
+    failed = assistant(
+        "run",
+        make_competition(train=12, test=2),
+        *QUICK[2:],
+        "--arch",
+        "resnett34",
+        "--out",
+        tmp_path / "run",
+        "--json",
+    )
     assert failed.returncode == 1
     assert one_line(failed.stderr)
     assert "resnet34" in failed.stderr
@@ -109,7 +127,18 @@ def test_a_failed_run_tells_its_error_once_and_leaves_with_status_1(make_competi
 
 def test_stop_and_resume_from_another_terminal(make_competition, tmp_path):
     folder = make_competition(train=120, test=6)
-    words = [sys.executable, "-m", "assistant", "run", str(folder), *QUICK, "--max-cycles", "6", "--out", str(tmp_path / "run")]
+    words = [
+        sys.executable,
+        "-m",
+        "assistant",
+        "run",
+        str(folder),
+        *QUICK,
+        "--max-cycles",
+        "6",
+        "--out",
+        str(tmp_path / "run"),
+    ]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as terminal:
         events = tmp_path / "run" / "events.jsonl"
         end = time.monotonic() + 60
@@ -128,15 +157,16 @@ def test_stop_and_resume_from_another_terminal(make_competition, tmp_path):
 
 def test_help_loads_nothing_heavy():
     code = "import sys; import assistant.cli; print([m for m in ('torch', 'timm', 'gradio', 'pandas', 'kaggle') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 def test_read_json_has_the_contracts_fields(make_competition):
     told = json.loads(assistant("read", make_competition(), "--json").stdout)
-    assert list(told) == (
-        "slug title task classes labels_from train_images test_images id_column target_columns submission metric group_column "
-        "warnings unsupported"
-    ).split()
+    assert list(told) == list(PUBLIC)
+    assert list(PUBLIC)[:5] == ["slug", "title", "task", "classes", "labels_from"]
+    assert list(PUBLIC)[-3:] == ["group_column", "warnings", "unsupported"]
     assert told["task"] == "single_label"
     assert told["classes"] == ["across", "disc", "down"]
     assert (told["train_images"], told["test_images"]) == (60, 12)

@@ -28,7 +28,9 @@ def folder(tmp_path):
     pd.DataFrame(rows, columns=["id", "animal"]).to_csv(tmp_path / "labels.csv", index=False)
     for number in range(4):
         put(tmp_path / "photos" / "test" / f"{number:03d}.jpg")
-    pd.DataFrame({"id": [f"{n:03d}" for n in (3, 1, 0, 2)], "p": 0.5}).to_csv(tmp_path / "sampleSubmission.csv", index=False)
+    pd.DataFrame({"id": [f"{n:03d}" for n in (3, 1, 0, 2)], "p": 0.5}).to_csv(
+        tmp_path / "sampleSubmission.csv", index=False
+    )
     return tmp_path
 
 
@@ -106,7 +108,9 @@ def test_labels_and_template_ids_without_a_picture_are_told(folder):
 
 
 @pytest.mark.parametrize(
-    ("page", "said"), [("{not json", "page.json cannot be read"), (None, "no labels found")], ids=["broken page", "no labels"]
+    ("page", "said"),
+    [("{not json", "page.json cannot be read"), (None, "no labels found")],
+    ids=["broken page", "no labels"],
 )
 def test_what_cannot_be_read_is_one_line(folder, page, said):
     if page is not None:

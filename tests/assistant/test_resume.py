@@ -15,7 +15,9 @@ from tests.assistant.conftest import ended, quick
 
 
 def _begun_but_not_finished(cache: Path, kind: str) -> bool:
-    return any(not (folder / "array.json").exists() for folder in cache.glob(f"{kind}/*") if (folder / "data.bin").exists())
+    return any(
+        not (folder / "array.json").exists() for folder in cache.glob(f"{kind}/*") if (folder / "data.bin").exists()
+    )
 
 
 def _epochs(run: Run, step: int) -> int:
@@ -25,7 +27,11 @@ def _epochs(run: Run, step: int) -> int:
 def _in_step(run: Run, step: int) -> bool:
     told = run.events()
     started = [event.step for event in told if isinstance(event, events.StepStarted)]
-    return bool(started) and max(started) == step and not any(isinstance(e, events.StepEnded) and e.step == step for e in told)
+    return (
+        bool(started)
+        and max(started) == step
+        and not any(isinstance(e, events.StepEnded) and e.step == step for e in told)
+    )
 
 
 def _moments(cache: Path) -> list[tuple[str, Callable[[Run], bool]]]:
@@ -39,7 +45,10 @@ def _moments(cache: Path) -> list[tuple[str, Callable[[Run], bool]]]:
         ("second sweep", lambda run: _in_step(run, 7)),
         ("whole network, first cycle", lambda run: _in_step(run, 8)),
         ("whole network, in the second cycle", lambda run: _epochs(run, 8) >= 2),
-        ("test-time augmentation", lambda run: any(isinstance(e, events.StepEnded) and e.step == 8 for e in run.events())),
+        (
+            "test-time augmentation",
+            lambda run: any(isinstance(e, events.StepEnded) and e.step == 8 for e in run.events()),
+        ),
         ("writing", lambda run: (run.folder / "valid.csv").exists()),
     ]
 
@@ -58,7 +67,9 @@ def _kill_when(run: Run, moment: Callable[[Run], bool]) -> str:
     return state
 
 
-def test_a_run_killed_at_eleven_moments_writes_the_same_submission_byte_for_byte(make_competition, tmp_path, monkeypatch):
+def test_a_run_killed_at_eleven_moments_writes_the_same_submission_byte_for_byte(
+    make_competition, tmp_path, monkeypatch
+):
     folder = make_competition(train=240, test=40, side=320, template="classes")
     competition = reading.read(folder)
     options = quick(sizes=[48, 64], max_cycles=2, tta=3, ema=0.9)

@@ -30,7 +30,8 @@ EIGHT = [
 def _wait_for(run: Run, wanted, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not any(wanted(event) for event in run.events()):
-        assert time.monotonic() < end and run.state() in ("running", "starting"), (run.folder / "worker.log").read_text()
+        assert time.monotonic() < end, "it never came"
+        assert run.state() in ("running", "starting"), (run.folder / "worker.log").read_text()
         time.sleep(0.02)
 
 
@@ -41,7 +42,9 @@ def test_a_run_names_its_eight_steps_and_leaves_all_that_the_contract_lists(make
 
     told = run.events()
     assert [event.title for event in told if isinstance(event, events.StepStarted)] == EIGHT
-    assert {(event.step, event.of) for event in told if isinstance(event, events.StepStarted)} == {(i, 8) for i in range(1, 9)}
+    assert {(event.step, event.of) for event in told if isinstance(event, events.StepStarted)} == {
+        (i, 8) for i in range(1, 9)
+    }
     assert len([event for event in told if isinstance(event, events.Sweep)]) == 2
     kinds = [event.event for event in told]
     assert kinds[0] == "run_started"
@@ -131,7 +134,7 @@ def test_two_runs_into_one_folder_are_refused_and_the_first_is_not_touched(make_
 
 def test_a_folder_that_cannot_be_written_is_one_clear_line(make_competition, tmp_path):
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(RunError, match="cannot be written.*choose another with --out"):
+    with pytest.raises(RunError, match=r"cannot be written.*choose another with --out"):
         start_run(reading.read(make_competition(train=12, test=2)), quick(), tmp_path / "file" / "run")
 
 
@@ -191,7 +194,13 @@ def test_a_broken_test_picture_is_answered_by_the_classes_frequency_and_named(ma
 
 def test_the_sample_is_scored_against_the_truth_that_was_kept_apart(tmp_path):
     folder = sample.write_sample(tmp_path / "sample")
-    assert sorted(path.name for path in folder.iterdir()) == ["page.json", "sample_submission.csv", "test", "train", "train.csv"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "page.json",
+        "sample_submission.csv",
+        "test",
+        "train",
+        "train.csv",
+    ]
     competition = reading.read(folder)
     assert competition.sample
     assert (competition.train_images, competition.test_images) == (1347, 450)
@@ -251,7 +260,9 @@ def test_no_kaggle_token_reaches_the_worker(monkeypatch):
     assert not [value for value in worker_environment().values() if "secret" in value]
 
 
-@pytest.mark.parametrize("bad", [{"sizes": []}, {"sizes": [4]}, {"tta": -1}, {"valid": 1.0}, {"folds": 0}, {"batch_size": 1}])
+@pytest.mark.parametrize(
+    "bad", [{"sizes": []}, {"sizes": [4]}, {"tta": -1}, {"valid": 1.0}, {"folds": 0}, {"batch_size": 1}]
+)
 def test_settings_out_of_range_are_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         Options(**bad)

@@ -173,7 +173,7 @@ def test_pictures_of_any_shape_fill_the_square(tmp_path, write, decoded, shape):
     picture = np.full((*shape, 3), (10, 200, 60), np.uint8)
     for pixels in (decoded([picture]), decoded([write(tmp_path / "a.png", picture)])):
         np.testing.assert_array_equal(pixels.plain(np.array([4]))[0], np.full((16, 16, 3), (10, 200, 60)))
-    np.testing.assert_array_equal(centre_square(Image.fromarray(picture), 16, 18)[0, 0], (10, 200, 60))
+    np.testing.assert_array_equal(centre_square(Image.fromarray(picture), 16, [(18, 36)])[0, 0], (10, 200, 60))
 
 
 @pytest.mark.parametrize("shape", [(33, 50), (50, 33), (40, 91), (31, 31), (64, 37), (17, 300)])
@@ -182,12 +182,11 @@ def test_a_picture_alone_gives_the_plain_view_that_it_has_among_others(decoded, 
     """What an exported model sees is what it was validated on, whatever shapes its neighbours had."""
     picture = gradient(*shape)
     for others in ([gradient(20, 20)] * 30, [gradient(20, 30)] * 30, [gradient(20, 60)] * 30):
-        pixels = decoded([picture, *others], size=16, crop=crop)
-        short = max(16, round(16 / crop))
-        longest = pixels.array.shape[2]
-        alone = centre_square(Image.fromarray(picture), 16, short)
-        among = pixels.plain(np.array([4]))[0]
-        assert np.abs(alone.astype(int) - among).max() <= 1, f"stored width {longest}"
+        larger = decoded([picture, *others], size=24, crop=crop)
+        smaller = decoded([picture, *others], size=16, crop=crop, larger=larger)
+        for pixels in (larger, smaller):
+            alone = centre_square(Image.fromarray(picture), pixels.size, pixels.scales)
+            np.testing.assert_array_equal(alone, pixels.plain(np.array([4]))[0])
 
 
 def test_a_smaller_size_is_made_from_the_larger_and_looks_the_same(tmp_path, write, decoded):
