@@ -136,7 +136,7 @@ EIGHT_STEPS = Recipe(
         TrainHeadAugmented(cycles=3, cycle_len=1),
         Unfreeze(),
         LowerEarlierRates(ratio=10),
-        FindRate(pick="edge", batches=40),
+        FindRate(batches=40),
         TrainWholeNetwork(max_cycles=3, cycle_len=1, cycle_mult=2),
     ),
 )

@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from recipes.errors import ImagesError, NetworkError, RecipeError
+from recipes.errors import ImagesError, NetworkError, RecipeError, few
 from recipes.network import Network
 from recipes.pixels import centre_square, open_picture
 from recipes.store import atomic_write, writable_folder
@@ -155,10 +155,11 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _into(network: Network, tensors: dict[str, torch.Tensor], path: Path) -> None:
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:160]
+    needed = network.state_dict()
+    wrong = [name for name in (*needed, *tensors) if name not in needed or name not in tensors]
+    wrong = wrong or [name for name in needed if tensors[name].shape != needed[name].shape]
+    if wrong:  # before any is taken over
         raise NetworkError(
-            f"weights do not fit {network.arch}: {path} ({reason}); load them with the settings that saved them"
-        ) from None
+            f"weights do not fit {network.arch}: {path} differs in {few(wrong)}; load them with the settings that saved them"
+        )
+    network.load_state_dict(tensors)

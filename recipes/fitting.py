@@ -87,12 +87,13 @@ def sweep(learner: Learner, start: float, end: float, batches: int, pick: str) -
         learner.weights_changed()
     rates, means = factors[: len(losses)], lr_finder.smoothed(losses)
     found = lr_finder.picks(rates, means)
+    rate = lr_finder.chosen(means, found, pick)
     learner.tell(
         events.Sweep(
-            rates=rates.tolist(), losses=means.tolist(), suggestion=found[pick], suggestions=found, **learner.place()
+            rates=rates.tolist(), losses=means.tolist(), suggestion=rate, suggestions=found, **learner.place()
         )
     )
-    return lr_finder.SweepResult(rates, means, found[pick], found)
+    return lr_finder.SweepResult(rates, means, rate, found)
 
 
 def _train_epoch(learner: Learner, plan: Plan, epoch: int, optimizer, average, pace: Pace) -> float:

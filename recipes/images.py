@@ -356,7 +356,7 @@ class Images:
         be measured."""
         split = self._keep_a_training_image().split if (self.split == TRAIN).any() else self.split
         train, valid = split == TRAIN, split == VALID
-        if not train.any() or not valid.any():
+        if train.sum() < 2 or not valid.any():
             raise ImagesError(
                 f"too few images: {int(train.sum())} to train and {int(valid.sum())} to validate"
                 + (
@@ -364,7 +364,7 @@ class Images:
                     if self.set_aside
                     else ""
                 )
-                + "; at least one of each is needed"
+                + "; at least two and one are needed"
             )
         notes = [note for note in self.notes if not note.startswith("a single image")]
         if isinstance(self.task, SingleLabel):

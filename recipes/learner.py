@@ -179,14 +179,14 @@ class Learner:
         start: float = 1e-5,
         end: float = 10.0,
         batches: int = 100,
-        pick: str = "valley",
+        pick: str = "auto",
         *,
         report: events.Report | None = None,
     ) -> SweepResult:
         """Raises the rate from `start` to `end` over `batches` batches and watches the loss; stops at NaN or four
         times the best.
 
-        `pick` names the suggestion: valley, steepest, minimum or edge. Leaves no trace: weights, statistics, optimizer and
+        `pick` names the suggestion: auto, valley, steepest, minimum or edge. Leaves no trace: weights, statistics, optimizer and
         all later draws are bit-identical with and without it.
         """
         if not 0 < start < end or batches < 2:

@@ -1,10 +1,10 @@
 """The learning-rate sweep and its suggestions (Smith 2015; fastai's `lr_find`).
 
 Picks by name: `minimum` is a tenth of the rate with the lowest loss; `steepest` the rate where loss falls fastest;
-`valley` the rate two thirds
-down the longest descent (fastai 2); `edge` a twentieth of the rate from which on the loss stays half as high again as
-its lowest. A network whose
-head is trained has no descent left to measure, only an edge: there the first three are noise, and the recipes take the last.
+`valley` the rate two thirds down the longest descent (fastai 2); `edge` a twentieth of the rate from which on the loss
+stays half as high again as its lowest. A network whose head is trained has no descent left to measure, only an edge:
+there the first three are the difference between two batches. `auto` is the valley where the loss falls to two thirds of
+its level or lower, else the edge.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["PICKS", "SweepResult", "picks", "smoothed"]
+__all__ = ["PICKS", "SweepResult", "chosen", "picks", "smoothed"]
 
-PICKS = ("valley", "steepest", "minimum", "edge")
+PICKS = ("auto", "valley", "steepest", "minimum", "edge")
 WARM = 10  # the best loss counts from this batch on
 DIVERGED = 4.0  # times the best loss: the sweep stops
 
@@ -89,6 +89,17 @@ def picks(rates: np.ndarray, losses: np.ndarray) -> dict[str, float]:
         "valley": float(rates[_valley(losses)]),
         "edge": float(rates[_edge(losses)] / 20),
     }
+
+
+def chosen(losses: np.ndarray, found: dict[str, float], pick: str) -> float:
+    """The rate of the pick of that name among a sweep's `picks`; `auto` looks whether the loss has a descent."""
+    if pick != "auto":
+        return found[pick]
+    losses = losses[np.isfinite(losses)]
+    if len(losses) <= WARM:
+        return found["valley"]
+    level = float(np.median(losses[: WARM + 1]))
+    return found["valley" if losses[WARM:].min() < level * 2 / 3 else "edge"]
 
 
 def _edge(losses: np.ndarray) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 
 from recipes.augment import STYLES, Augmentation
 from recipes.errors import RecipeError
+from recipes.lr_finder import PICKS
 
 if TYPE_CHECKING:
     from recipes.learner import Learner
@@ -85,9 +86,7 @@ class FindRate(Step):
     title: ClassVar[str] = "Find the learning rate"
     words: ClassVar[str] = "Use lr_find() to find the highest learning rate where the loss is still clearly improving."
 
-    pick: str = _setting(
-        "valley", "Which point of the sweep to take.", choices=("valley", "steepest", "minimum", "edge")
-    )
+    pick: str = _setting("auto", "Which point of the sweep to take.", choices=PICKS)
     batches: int = _setting(
         100, "Batches of the sweep from 1e-5 to 10, if it does not diverge before.", min=20, max=1000
     )

@@ -152,7 +152,7 @@ def halving(work: Callable[[int], Any], parts: int, most: int, gave_way: Callabl
         # outside the except clause, so that the failed pass's tensors are let go
         if parts >= most:
             raise RecipeError(
-                f"out of memory: even one or two images at a time do not fit ({failed}); "
+                f"out of memory: even the smallest parts of a batch do not fit ({failed}); "
                 "take a smaller size or architecture"
             )
         parts = min(parts * 2, most)

@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.processing_utils import save_file_to_cache
-from gradio.utils import get_cache_folder
+from gradio.utils import get_upload_folder
 
 from assistant import plots
 from assistant.ui.look import alert, empty, plot, table, text
@@ -183,7 +183,7 @@ def _epochs(watch: Watch) -> str:
         rows.append([None, *row] if epoch.best else row)
     columns = ["fold"] if folded else []
     columns += ["step", "epoch", "train loss", "valid loss", *(_words(name) for name in names), "rate", "time", ""]
-    return table(columns, rows, "Epochs, the latest first; best: better than all before it", "tall")
+    return table(columns, rows, "Epochs, the latest first", "tall")
 
 
 def _number(value: float | None) -> str:
@@ -193,13 +193,14 @@ def _number(value: float | None) -> str:
 def _notes(watch: Watch) -> str:
     lines: dict[str, str] = {}
     ready = watch.images
-    for what, reasons in (
-        ("cannot be used and are set aside", ready.set_aside if ready else {}),
-        ("have no picture to answer from", ready.missing if ready else {}),
-    ):
-        if reasons:
+    if ready is not None:
+        for reasons, one, many in (
+            (ready.set_aside, "image cannot be used and is set aside", "images cannot be used and are set aside"),
+            (ready.missing, "image to answer for has no picture", "images to answer for have no picture"),
+        ):
             told = few([f"{name} ({reason})" for name, reason in reasons.items()])
-            lines[f"{len(reasons):,} images {what}: {told}"] = "Note"
+            if reasons:
+                lines[f"{len(reasons):,} {one if len(reasons) == 1 else many}: {told}"] = "Note"
     for event in watch.told:
         if isinstance(event, events.Advice):
             lines[f"Step {event.step}: {event.text}" if event.step else event.text] = "Advice"
@@ -333,7 +334,7 @@ def _head(watch: Watch, done: events.RunDone) -> str:
         "slim",
     )
     next_step = (
-        "That was the sample. To do the same with a competition, choose its folder at the top."
+        "That was the sample. The folder of a competition goes the same way."
         if watch.asked.competition.sample
         else "It was checked against the competition's template: hand it in on the competition's page."
     )
@@ -348,7 +349,7 @@ def _file(name: str) -> View:
         there = watch.state == "done" and path.is_file()
 
         def make() -> Any:
-            value = save_file_to_cache(path, str(get_cache_folder())) if there else None
+            value = save_file_to_cache(path, get_upload_folder()) if there else None
             return gr.update(value=value, visible=there)
 
         return (there, path.stat().st_mtime_ns if there else 0), make

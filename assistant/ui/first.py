@@ -11,6 +11,7 @@ import functools
 import ipaddress
 import logging
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -55,7 +56,7 @@ def build(public: bool = False) -> gr.Blocks:
         gr.HTML(
             "<h1>Recipe Assistant</h1><p>A folder of a Kaggle image competition goes in, a submission comes out. "
             "In between, a recipe that anyone can read.</p>",
-            elem_classes="top",
+            elem_id="top",
         )
         parts: dict[str, Any] = {}
         parts |= _choose(public)
@@ -258,16 +259,16 @@ def start(
     public: bool, choice: str, path: str, chosen: str, watch: Watch | None, *values: Any
 ) -> Iterator[dict[str, Any]]:
     """Starts a run of what was read, with the form's settings; names it before its process is up, so that a reload finds it."""
-    chosen = "" if public else chosen
+    choice, chosen = (SAMPLE, "") if public else (choice, chosen)
     try:
-        if choice == FOLDER and not public and (path or "").strip() != chosen:
+        if choice == FOLDER and (path or "").strip() != chosen:
             raise RunError(
                 "the folder that is named has not been read: press read first, and look at what was understood"
             )
         if choice == FOLDER and not chosen:
             raise RunError("no folder has been read: name one and press read, or choose the sample")
         asked = form.options(dict(zip(form.FIELDS, values)))
-        competition = _competition(chosen)
+        competition = _competition(chosen if choice == FOLDER else "")
         name = fresh_name(competition.slug)
         yield {
             "start": gr.update(interactive=False),
@@ -327,7 +328,7 @@ def _with_run(watch: Watch | None, address: str, action: Callable[[Any], Any]) -
 
 
 def _competition(place: str) -> Competition:
-    return reading.read(place) if place else folder.the_sample()
+    return reading.read(Path(place).expanduser()) if place else folder.the_sample()
 
 
 @functools.lru_cache(maxsize=1)

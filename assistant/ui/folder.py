@@ -137,7 +137,7 @@ def _thumb(images: Images, row: int) -> str:
             out = io.BytesIO()
             picture.save(out, *(("PNG",) if small else ("JPEG",)))
     except Exception:  # any decoder's error: the image is named when training begins
-        return f'<img alt="an image of {label} that cannot be shown" src="data:,">'
+        return f'<span class="broken" role="img" aria-label="an image of {label} that cannot be opened">?</span>'
     kind = "png" if small else "jpeg"
     source = base64.b64encode(out.getvalue()).decode()
     return f'<img alt="{label}"{" class=small" if small else ""} src="data:image/{kind};base64,{source}">'
@@ -171,4 +171,4 @@ def _sizes(sizes: np.ndarray) -> str:
     """How sizes are spread; nothing where there is but one."""
     if len(np.unique(sizes, axis=0)) < 2:
         return ""
-    return plot(plots.image_sizes(sizes), "Histograms of widths and heights").replace('"plot"', '"plot wide"', 1)
+    return plot(plots.image_sizes(sizes), "Histograms of widths and heights")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
+from pydantic import ValidationError
 
 from assistant.runs import Options, RunError
 from assistant.sample import OPTIONS
@@ -39,7 +40,8 @@ LABELS = {
     "device": "Device",
 }
 FIELDS = tuple(LABELS)
-WHOLE = ("tta", "seed", "batch_size", "folds", "max_cycles")
+WHOLE = ("tta", "seed", "batch_size", "folds")
+UNSET = {"max_cycles": "the recipe's", "ema": "off"}  # settings that may be left empty, and what that means
 CHOICES: dict[str, list] = {
     "augment": STYLES,
     "weights": [("Pretrained", "auto"), ("Random", "none")],
@@ -79,11 +81,12 @@ def defaults(sample: bool) -> dict[str, Any]:
     """What the form holds at first: the sample's own settings, or those for photos with pretrained weights."""
     chosen = Options.model_validate(OPTIONS if sample else {"sizes": [128, 224]})
     values = chosen.model_dump(include=set(FIELDS))
-    return values | {"sizes": ",".join(map(str, chosen.sizes))}
+    words = {name: "" if values[name] is None else str(values[name]) for name in UNSET}
+    return values | words | {"sizes": ",".join(map(str, chosen.sizes))}
 
 
 def options(values: Mapping[str, Any]) -> Options:
-    """The form's values as a run's options. Raises RunError, ValidationError."""
+    """The form's values as a run's options. Raises RunError."""
     given = dict(values)
     try:
         given["sizes"] = [int(size) for size in str(given["sizes"]).replace(" ", "").strip(",").split(",")]
@@ -95,7 +98,12 @@ def options(values: Mapping[str, Any]) -> Options:
     if not given.get("arch"):
         raise RunError("no architecture is named; choose one, or write the name of any in timm")
     # an emptied field asks for the default
-    return Options(**{name: value for name, value in given.items() if value not in (None, "")})
+    try:
+        return Options.model_validate({name: value for name, value in given.items() if value not in (None, "")})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise RunError(f"{LABELS.get(name, name)}: {first['msg'].removeprefix('Value error, ').lower()}") from None
 
 
 def start_label(recipe: str) -> str:
@@ -112,8 +120,8 @@ def _component(name: str, value: Any) -> Any:
     }
     if name in CHOICES:
         return gr.Dropdown(CHOICES[name], **about)
-    if name in ("sizes", "device"):
-        return gr.Textbox(max_lines=1, **about)
+    if name in ("sizes", "device", *UNSET):
+        return gr.Textbox(max_lines=1, placeholder=UNSET.get(name), **about)
     return gr.Number(precision=0 if name in WHOLE else None, **about)
 
 

@@ -115,12 +115,14 @@ def table(columns: Sequence[object], rows: Iterable[Sequence[object]], words: st
 
 CSS = """
 .gradio-container { max-width: 1180px !important; margin: 0 auto !important; padding: 0 16px 48px !important; }
+.gradio-container, .gradio-container > .main { width: 100% !important; min-width: 0 !important; }
+.gradio-container > .main { padding: 0 !important; }
 .gradio-container .html-container { padding: 0; overflow: visible; }
 .gradio-container h1, .gradio-container h2, .gradio-container p, .gradio-container figure, .gradio-container ol,
 .gradio-container dl, .gradio-container dd { margin: 0; }
-.top { padding: 26px 0 6px; }
-.top h1 { font-size: 28px; line-height: 1.2; font-weight: 700; letter-spacing: -.01em; color: var(--body-text-color); }
-.top p { margin-top: 6px; color: var(--body-text-color-subdued); font-size: 16px; max-width: 62ch; }
+#top { padding: 26px 0 6px; }
+#top h1 { font-size: 28px; line-height: 1.2; font-weight: 700; letter-spacing: -.01em; color: var(--body-text-color); }
+#top p { margin-top: 6px; color: var(--body-text-color-subdued); font-size: 16px; max-width: 62ch; }
 .section { background: var(--block-background-fill); border: 1px solid var(--border-color-primary);
   border-radius: 14px; padding: 22px 24px 24px !important; gap: 14px !important; scroll-margin-top: 12px; }
 .head { display: flex; align-items: center; gap: 12px; font-size: 20px; font-weight: 650; line-height: 1.25;
@@ -147,6 +149,9 @@ CSS = """
 .pictures figcaption { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; font-size: 14px; line-height: 44px;
   color: var(--body-text-color-subdued); }
 .pictures img { width: 44px; height: 44px; object-fit: cover; border-radius: 6px; background: #8883; display: block; }
+.pictures .broken { display: grid; place-items: center; width: 44px; height: 44px; border-radius: 6px;
+  border: 1px dashed var(--border-color-primary); color: var(--body-text-color-subdued); }
+.path { align-items: end !important; } .path .form { border: 0; background: none; } .path .block { padding: 0 !important; }
 .pictures img.small { image-rendering: pixelated; }
 .pictures.loose { grid-template-columns: repeat(auto-fill, minmax(84px, 1fr)); }
 .pictures.loose figure { display: block; } .pictures.loose figcaption { line-height: 1.6; }
@@ -154,8 +159,10 @@ CSS = """
 
 .plot { height: 300px; display: block; }
 .plot img { width: 100%; height: 100%; object-fit: contain; object-position: left top; display: block; }
-.plot.long { overflow-y: auto; } .plot.long img { height: auto; } .plot.wide { height: 220px; }
-.read .plot { margin-top: 16px; }
+.plot.long { overflow-y: auto; } .plot.long img { height: auto; }
+.read .plot { margin-top: 16px; height: auto; max-height: 340px; }
+.read .plot img { width: auto; height: auto; max-width: 100%; max-height: 340px; }
+.read .plot.long img { max-height: none; }
 .dark .plot img { filter: invert(.915) hue-rotate(180deg); border-radius: 6px; }
 .plots { display: grid !important; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 20px !important; }
 .plots > * { min-width: 0 !important; }
@@ -215,12 +222,12 @@ CSS = """
 @media (max-width: 760px) {
   .gradio-container { padding: 0 8px 32px !important; }
   .section { padding: 18px 14px 18px !important; }
-  .top { padding: 18px 6px 2px; } .top h1 { font-size: 24px; }
+  #top { padding: 18px 6px 2px; } #top h1 { font-size: 24px; }
   .lead { margin-left: 0 !important; }
   .read { grid-template-columns: minmax(0, 1fr); } .read dl { grid-template-columns: minmax(0, 1fr); gap: 0; }
   .read dd { margin-bottom: 8px; }
   .pictures:not(.loose) figure > div { max-height: 44px; overflow: hidden; }
-  .plot { height: 250px; } .plot.wide { height: 150px; }
+  .plot { height: 250px; }
   .buttons > button { flex: 1 1 100% !important; }
 }
 @media (prefers-reduced-motion: reduce) { .bar i { transition: none; } }

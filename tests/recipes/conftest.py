@@ -11,6 +11,15 @@ import torch
 ARCH = "test_efficientnet"  # 100,000 parameters, with BatchNorm
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Threads of such small networks mostly wait for each other, the more so on cores that are shared."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def images(coloured):
     """36 patches in three classes, 6 to predict."""

@@ -1,0 +1,262 @@
+"""The first page in a real browser: from the embedded sample to a submission by clicks alone, and what may come between."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+RUN_WITHIN = 120_000  # milliseconds; such a run takes some 15 s on two idle cores
+STEPS = [
+    "Enable data augmentation, and precompute",
+    "Find the learning rate",
+    "Train the last layer from precomputed activations",
+    "Train the last layer with data augmentation",
+    "Unfreeze all layers",
+    "Set earlier layers to lower learning rates",
+    "Find the learning rate",
+    "Train the full network until over-fitting",
+]
+MARK = "(image) => { window.marked = image; }"
+CHANGED = """([name, before]) => {
+  const image = document.querySelector(name + " img");
+  return image && image.src !== before;
+}"""
+
+
+def open_page(page, server, run: str = "") -> None:
+    page.goto(server.url + (f"?run={run}" if run else ""))
+    page.locator("#start").wait_for()
+
+
+def ask_for_little(page, cycles: int = 1) -> None:
+    """Fills the form in for the smallest run."""
+    page.locator("#arch input").fill("test_resnet")
+    page.locator("#arch input").press("Tab")
+    page.locator("#sizes :is(input, textarea)").fill("16")
+    page.locator("#tta input").fill("1")
+    page.locator("#rarer > button").click()
+    page.locator("#max-cycles :is(input, textarea)").fill(str(cycles))
+    page.locator("#batch-size input").fill("64")
+    page.locator("#batch-size input").press("Tab")
+
+
+def start(page) -> None:
+    page.locator("#start").click()
+    page.wait_for_url("**/?run=*")
+
+
+def wait_until_done(page) -> None:
+    page.get_by_text("Done: the submission is below").wait_for(timeout=RUN_WITHIN)
+    page.locator("#submission").wait_for()
+
+
+def told(folder) -> list[dict]:
+    return [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+
+
+def status(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_the_sample_becomes_a_submission_by_clicks_alone(page, server, tmp_path):
+    open_page(page, server)
+    assert "Name one of 10 classes" in page.locator("#understood").inner_text()
+    assert page.locator("#understood .pictures img").count() == 80
+    assert "Nothing is training yet" in page.locator("#now").inner_text()
+    assert page.locator("#steps li").all_inner_texts() == [f"{n}\n{title}" for n, title in enumerate(STEPS, 1)]
+    assert page.locator("#stop, #resume, #submission").filter(visible=True).count() == 0
+    ask_for_little(page)
+    start(page)
+
+    page.locator("#steps li.now").wait_for()
+    page.locator("#sweep-1 img").wait_for(timeout=RUN_WITHIN)
+    page.locator("#sweep-1 img").evaluate(MARK)
+    page.locator("#losses img").wait_for(timeout=RUN_WITHIN)
+    first = page.locator("#losses img").get_attribute("src")
+    assert page.locator("#stop").is_enabled()
+    assert not page.locator("#start").is_enabled()
+    page.wait_for_function(CHANGED, arg=["#losses", first], timeout=RUN_WITHIN)
+    wait_until_done(page)
+    assert page.evaluate("window.marked === document.querySelector('#sweep-1 img')"), (
+        "an unchanged plot was drawn again"
+    )
+    assert page.locator("#sweep-2 img").count() == page.locator("#metric img").count() == 1
+    assert page.locator("#steps li.done").count() == 8
+    assert page.locator("#epochs tbody tr").count() == 6
+
+    folder = server.run_folder(page)
+    kinds = [event["event"] for event in told(folder)]
+    assert kinds.count("step_started") == 8
+    with page.expect_download() as download:
+        page.locator("#submission").click()
+    download.value.save_as(tmp_path / "got.csv")
+    assert download.value.suggested_filename == "submission.csv"
+    assert (tmp_path / "got.csv").read_bytes() == (folder / "submission.csv").read_bytes()
+    with open(tmp_path / "got.csv") as got, open(server.home / "sample" / "sample_submission.csv") as template:
+        rows, wanted = list(csv.reader(got)), list(csv.reader(template))
+    assert [row[0] for row in rows] == [row[0] for row in wanted]
+    assert len(rows) == 451
+    assert {row[1] for row in rows[1:]} <= set("0123456789")
+    assert page.locator("#scores .score").count() == 3
+    assert page.locator("#head tbody tr").first.inner_text().split() == rows[1]
+    with page.expect_download() as download:
+        page.locator("#report").click()
+    assert download.value.suggested_filename == "report.html"
+
+    # nothing of the run folder but those two copies can be fetched, and the page has no public API
+    for name in ("run.json", "events.jsonl", "submission.csv"):
+        assert status(f"{server.url}gradio_api/file={folder / name}") == 403
+    with urllib.request.urlopen(f"{server.url}gradio_api/info") as answer:
+        assert json.load(answer) == {"named_endpoints": {}, "unnamed_endpoints": {}}
+
+
+def test_a_reload_in_the_middle_finds_the_run_again(page, server):
+    open_page(page, server)
+    ask_for_little(page)
+    start(page)
+    page.locator("#losses img").wait_for(timeout=RUN_WITHIN)
+    folder, before = server.run_folder(page), page.locator("#epochs tbody tr").count()
+    page.reload()
+    page.locator("#losses img").wait_for()
+    assert server.run_folder(page) == folder
+    assert page.locator("#epochs tbody tr").count() >= before
+    page.goto(server.url)  # without the name: this browser remembers it
+    page.wait_for_url(f"**/?run={folder.name}")
+    wait_until_done(page)
+    assert [event["event"] for event in told(folder)].count("run_started") == 1
+
+
+def test_a_stopped_run_is_resumed_even_after_the_server_was_started_anew(page, server):
+    page.forgiven = [
+        "ERR_CONNECTION_REFUSED",
+        "ERR_EMPTY_RESPONSE",
+        "ERR_INCOMPLETE_CHUNKED",
+        "Failed to fetch",
+        "NetworkError",
+    ]
+    page.forgiven += ["ERR_CONNECTION_RESET", "BodyStreamBuffer", "network error", "Connection errored out"]
+    open_page(page, server)
+    ask_for_little(page, cycles=2)
+    start(page)
+    page.locator("#steps li.now").get_by_text(STEPS[3]).wait_for(timeout=RUN_WITHIN)
+    page.locator("#stop").click()
+    page.get_by_text("Stopped during").wait_for(timeout=30_000)
+    assert page.locator("#stop, #keep").filter(visible=True).count() == 0
+    assert page.locator("#start").is_enabled()
+    folder = server.run_folder(page)
+
+    server.stop()
+    server.start()
+    page.reload()
+    page.get_by_text("Stopped during").wait_for()
+    page.locator("#resume").click()
+    page.locator("#stop").wait_for(timeout=60_000)
+    assert page.locator("#resume").filter(visible=True).count() == 0
+    wait_until_done(page)
+    kinds = [event["event"] for event in told(folder)]
+    assert kinds.count("run_started") == 2
+    assert kinds.count("run_stopped") == 1
+    assert page.locator("#steps li.done").count() == 8
+
+
+def test_stop_and_keep_the_best_still_writes_a_submission(page, server):
+    open_page(page, server)
+    ask_for_little(page, cycles=4)
+    start(page)
+    page.locator("#epochs tbody tr").first.wait_for(timeout=RUN_WITHIN)
+    page.locator("#keep").click()
+    page.get_by_text("Done early, with the best weights kept").wait_for(timeout=RUN_WITHIN)
+    page.locator("#submission").wait_for()
+    assert (server.run_folder(page) / "submission.csv").is_file()
+    assert page.locator("#steps li.done").count() < 8
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda folder: folder / "nowhere", "No such folder"),
+        (lambda folder: folder, "No images found"),
+        (lambda folder: "", "No folder is named"),
+    ],
+)
+def test_a_wrong_folder_gives_one_clear_line(page, server, tmp_path, make, says):
+    open_page(page, server)
+    page.get_by_label("A folder on this machine").check()
+    page.locator("#read").wait_for()
+    page.locator("#path :is(input, textarea)").fill(str(make(tmp_path)))
+    page.locator("#read").click()
+    line = page.locator("#understood [role=alert]")
+    line.wait_for()
+    assert line.inner_text().startswith(says)
+    assert "\n" not in line.inner_text().strip()
+    page.locator("#start").click()
+    page.locator("#trouble [role=alert]").wait_for()
+    assert "run=" not in page.url
+    assert "Traceback" not in page.content() + server.log.read_text()
+    page.get_by_label("The sample").check()
+    page.locator("#understood dl").wait_for()
+
+
+def test_a_folder_is_read_with_settings_for_photos(page, server, coloured, write, tmp_path):
+    pictures, names = coloured(30, side=40)
+    for number, (picture, name) in enumerate(zip(pictures, names)):
+        write(tmp_path / "odd" / "train" / f"<i>{name} ${{1+1}}" / f"{number}.png", picture[: 20 + number])
+    open_page(page, server)
+    page.get_by_label("A folder on this machine").check()
+    page.locator("#path :is(input, textarea)").fill(str(tmp_path / "odd"))
+    page.locator("#path :is(input, textarea)").press("Enter")
+    page.locator("#understood dl").wait_for()
+    words = page.locator("#understood").inner_text()
+    assert "Name one of 3 classes for each image: <i>blue ${1+1}, <i>green ${1+1}, <i>red ${1+1}" in words
+    assert "heights 20 to 40" in words
+    assert page.locator("#understood i").count() == 0
+    assert page.locator("#arch input").input_value() == "resnet34"
+    assert page.locator("#sizes :is(input, textarea)").input_value() == "128,224"
+    assert page.locator("#steps li").count() == 13
+
+
+@pytest.mark.parametrize("name", ["../home", "..", "nothing-of-that-name", "%2Fetc"])
+def test_an_address_that_names_no_run_is_told_so(page, server, name):
+    open_page(page, server, name)
+    page.get_by_text("is not on this machine any more").wait_for()
+    page.wait_for_function("!location.search.includes('run=')")
+    assert page.locator("#start").is_enabled()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_page_never_scrolls_sideways(chromium, server, width, scheme):
+    context = chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page = context.new_page()
+    runs = sorted((server.home / "runs").glob("*/submission.csv")) if (server.home / "runs").is_dir() else []
+    open_page(page, server, runs[-1].parent.name if runs else "")
+    if runs:
+        page.locator("#metric img").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)[0] < 60")
+    assert dark == (scheme == "dark")
+    context.close()
+
+
+def test_the_page_stands_still_while_it_waits(page, server):
+    """A second of ticks without news redraws nothing."""
+    open_page(page, server)
+    page.evaluate(
+        "window.changes = 0; new MutationObserver(seen => window.changes += seen.length)"
+        ".observe(document.querySelector('#train'), {childList: true, subtree: true, attributes: true})"
+    )
+    time.sleep(2.5)
+    assert page.evaluate("window.changes") == 0
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", page.url)

@@ -1,0 +1,297 @@
+"""The page without a browser: what it is built of, what it lets in, and what it makes of a run's events."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from assistant import reading, sample, settings
+from assistant.runs import Options, RunError
+
+pytest.importorskip("gradio")
+
+from assistant.ui import course, first, folder, form, watch
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def home(own_home, tmp_path):
+    """This test's own home, also where settings remember another."""
+    settings.home.cache_clear()
+    first._sample_shown.cache_clear()
+    yield tmp_path / "home"
+    settings.home.cache_clear()
+    first._sample_shown.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def competition(tmp_path_factory):
+    """The sample, written once for all runs here."""
+    return reading.read(sample.write_sample(tmp_path_factory.mktemp("sample")))
+
+
+@pytest.fixture
+def run(home, competition):
+    """`run(*events)`: a run of the sample that told these events, each a dict."""
+
+    def made(*told: dict, name: str = "one", **options):
+        from assistant.runs import Asked, Run
+
+        place = settings.runs_folder() / name
+        place.mkdir(parents=True)
+        asked = Asked(
+            created=time.time(),
+            competition=competition,
+            options=Options(**{"sizes": [16], **options}),
+            versions={},
+        )
+        (place / "run.json").write_text(asked.model_dump_json())
+        (place / "events.jsonl").write_text("".join(json.dumps({"t": time.time(), **event}) + "\n" for event in told))
+        return Run(place)
+
+    return made
+
+
+STARTED = {
+    "event": "run_started",
+    "pid": os.getpid(),
+    "process_started": 0.0,
+    "device": "cpu",
+    "recipe": "x",
+    "versions": {},
+}
+
+
+def epoch(step: int, number: int, **more) -> dict:
+    base = {"train_loss": 1.0, "valid_loss": 0.5, "metrics": {"accuracy": 0.5}, "lr": 1e-3, "seconds": 1.0}
+    return {
+        "event": "epoch",
+        "step": step,
+        "of": 8,
+        "size": 16,
+        "epoch": number,
+        "epochs": 2,
+        "cycle": 1,
+        **base,
+        **more,
+    }
+
+
+def step(number: int) -> dict:
+    return {"event": "step_started", "step": number, "of": 8, "size": 16, "title": f"title {number}"}
+
+
+def alive(monkeypatch) -> None:
+    monkeypatch.setattr("assistant.runs._lives", lambda pid, started: True)
+
+
+# ---------------------------------------------------------------- the page
+
+
+def test_the_page_is_built_with_the_sample_ready():
+    page = first.build()
+    shown = {
+        block.elem_id: getattr(block, "value", None)
+        for block in page.blocks.values()
+        if getattr(block, "elem_id", None)
+    }
+    assert "Name one of 10 classes for each image" in shown["understood"]
+    assert shown["start"] == "Start the eight steps"
+    assert shown["steps"].count("<li") == 8
+    assert page.title == "Recipe Assistant"
+
+
+def test_nothing_on_the_page_is_a_public_api():
+    page = first.build()
+    assert page.fns
+    assert {listener.api_visibility for listener in page.fns.values()} == {"private"}
+    assert page.analytics_enabled is False
+
+
+def test_a_page_that_others_can_reach_reads_no_folder(tmp_path):
+    changed = first.read_folder(True, "folder", "", str(tmp_path))
+    assert "Name one of 10 classes" in changed["understood"]
+    values = form.defaults(sample=True)
+    (changed,) = first.start(
+        True, "folder", "/etc", "/etc", None, *({**values, "sizes": "x"}[name] for name in form.FIELDS)
+    )
+    assert "not image sizes" in changed["trouble"].lower()  # the settings were looked at, the folder was not
+
+
+@pytest.mark.parametrize(
+    ("host", "only_here"),
+    [
+        ("127.0.0.1", True),
+        ("localhost", True),
+        ("::1", True),
+        ("0.0.0.0", False),
+        ("192.168.0.7", False),
+        ("example.org", False),
+    ],
+)
+def test_loopback_addresses_are_told_from_others(host, only_here):
+    assert first.loopback(host) == only_here
+
+
+@pytest.mark.parametrize(
+    "name", ["", "..", ".", "../one", "a/../one", "/etc", "one/", "one\\x", "a\0b", "x" * 300, None, 7, "two", "link"]
+)
+def test_only_a_plain_name_of_a_run_is_found(run, tmp_path, name):
+    found = run()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "run.json").write_text((found.folder / "run.json").read_text())
+    (settings.runs_folder() / "link").symlink_to(outside)
+    assert watch.run_named(name) is None
+    assert watch.run_named("one").folder == found.folder
+
+
+def test_fresh_names_are_plain_and_not_to_be_guessed():
+    names = {watch.fresh_name("dog breed/../ü") for _ in range(20)}
+    assert len(names) == 20
+    assert all(watch._plain(name) and name.isascii() for name in names)
+
+
+def test_help_comes_before_anything_heavy_is_imported():
+    code = (
+        "import app, sys\ntry: app.main(['--help'])\n"
+        "except SystemExit as end: print(end.code, 'gradio' in sys.modules, 'torch' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert told.stdout.splitlines()[-1] == "0 False False"
+    assert "--port" in told.stdout
+
+
+# ---------------------------------------------------------------- the form
+
+
+def test_defaults_are_the_samples_own_or_those_for_photos():
+    assert form.defaults(sample=True) | {"arch": "resnet10t", "sizes": "32", "weights": "none"} == form.defaults(
+        sample=True
+    )
+    assert form.defaults(sample=False) | {"arch": "resnet34", "sizes": "128,224", "weights": "auto"} == form.defaults(
+        False
+    )
+    assert form.options(form.defaults(sample=False)) == Options(sizes=[128, 224])
+
+
+def test_every_setting_of_a_run_is_in_the_form():
+    assert set(form.FIELDS) == set(Options.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"sizes": "big"}, "not image sizes: big"),
+        ({"sizes": "4"}, "Image sizes: give one or more sizes from 8"),
+        ({"tta": 1000}, "Views in test-time augmentation: input should be less than or equal to 64"),
+        ({"max_cycles": "many"}, "Cycles at most: input should be a valid integer"),
+        ({"arch": "  "}, "no architecture is named"),
+    ],
+)
+def test_settings_out_of_range_are_told_by_their_label(given, says):
+    with pytest.raises(RunError, match=says):
+        form.options(form.defaults(True) | given)
+
+
+# ---------------------------------------------------------------- a folder
+
+
+def test_sizes_are_read_from_headers_of_some_of_the_images(tmp_path, write):
+    files = [write(tmp_path / f"{side}.png", np.zeros((side, 2 * side), np.uint8)) for side in range(10, 40)]
+    (tmp_path / "broken.png").write_bytes(b"not an image")
+    sizes = folder.image_sizes([*files, tmp_path / "broken.png", np.zeros((5, 7, 3), np.uint8)], limit=32)
+    assert sizes.tolist() == [[2 * side, side] for side in range(10, 40)] + [[7, 5]]
+    assert len(folder.image_sizes(files, limit=4)) == 4
+    assert folder.image_sizes([]).shape == (0, 2)
+
+
+# ---------------------------------------------------------------- a run
+
+
+def test_a_tick_with_nothing_new_changes_nothing(run, monkeypatch):
+    alive(monkeypatch)
+    monkeypatch.setattr("assistant.ui.course.time.time", lambda: 1e9)
+    seen = watch.Watch(run(STARTED, step(3), epoch(3, 1)))
+    assert set(seen.changes(course.VIEWS_OF_A_RUN)) == set(course.VIEWS_OF_A_RUN)
+    assert seen.changes(course.VIEWS_OF_A_RUN) == {}
+    with open(seen.run.folder / "events.jsonl", "a") as log:
+        log.write(json.dumps({"t": time.time(), **epoch(3, 2)}) + "\n")
+    assert set(seen.changes(course.VIEWS_OF_A_RUN)) == {"epochs", "losses", "metric"}
+
+
+def test_steps_are_ticked_off_as_they_end(run, monkeypatch):
+    alive(monkeypatch)
+    seen = watch.Watch(
+        run(STARTED, step(1), {"event": "step_ended", "step": 1, "of": 8, "title": "", "seconds": 1}, step(2))
+    )
+    shown = seen.changes({"steps": course.VIEWS_OF_A_RUN["steps"]})["steps"]
+    assert shown.count('class="done"') == 1
+    assert shown.count('class="now"') == 1
+    assert shown.index('class="done"') < shown.index('class="now"')
+
+
+def test_epochs_that_a_resumed_run_tells_again_are_shown_once(run, monkeypatch):
+    alive(monkeypatch)
+    seen = watch.Watch(run(STARTED, step(3), epoch(3, 1), epoch(3, 2), STARTED, step(3), epoch(3, 2, train_loss=0.25)))
+    seen.read()
+    assert [e.train_loss for e in seen.epochs.values()] == [1.0, 0.25]
+
+
+@pytest.mark.parametrize(
+    ("last", "state", "visible"),
+    [
+        (None, "running", {"stop", "keep"}),
+        ({"event": "run_stopped", "during": "training"}, "stopped", {"resume"}),
+        ({"event": "run_failed", "error": "out of <memory>"}, "failed", {"resume"}),
+        ({"event": "run_done", "seconds": 3, "scores": {"valid": {"accuracy": 0.5}}}, "done", set()),
+    ],
+)
+def test_buttons_are_there_where_they_make_sense(run, monkeypatch, last, state, visible):
+    alive(monkeypatch)
+    seen = watch.Watch(run(STARTED, step(3), epoch(3, 1), *([last] if last else [])))
+    parts = seen.changes(course.VIEWS_OF_A_RUN)
+    assert seen.state == state
+    assert {name for name in ("stop", "keep", "resume") if parts[name]["visible"]} == visible
+    assert parts["start"]["interactive"] == parts["resume"]["visible"] or state == "done"
+    assert parts["timer"]["active"] == (state == "running")
+    assert "<memory>" not in parts["now"]
+
+
+def test_a_run_whose_process_died_says_so_and_offers_to_go_on(run):
+    parts = watch.Watch(run({**STARTED, "pid": 2**22 + 5}, step(3))).changes(course.VIEWS_OF_A_RUN)
+    assert "ended without a word" in parts["now"]
+    assert parts["resume"]["visible"]
+
+
+def test_the_result_is_told_in_a_sentence(run):
+    scores = {"valid": {"accuracy": 0.9}, "truth": {"accuracy": 0.956}}
+    ready = {
+        "event": "images_ready",
+        "train": 1078,
+        "valid": 269,
+        "test": 450,
+        "task": "single_label",
+        "classes": ["0"],
+    }
+    ready |= {"counts": {}, "set_aside": {"7": "empty file"}, "missing": {}, "seconds": 1}
+    made = run(STARTED, ready, step(8), {"event": "run_done", "seconds": 3, "scores": scores})
+    (made.folder / "submission.csv").write_text("id,label\n" + "".join(f"{n},{n % 10}\n" for n in range(20)))
+    parts = watch.Watch(made).changes(course.VIEWS_OF_A_RUN)
+    assert "The network names 95.6% of the test images" in parts["result"]
+    assert "450 images" in parts["result"]
+    assert "the first 6 of 20 rows" in parts["head"]
+    assert "1 image cannot be used and is set aside: 7 (empty file)" in parts["notes"]
+    assert parts["submission"]["visible"]
+    assert not parts["report"]["visible"]
+    copy = Path(parts["submission"]["value"])
+    assert copy.name == "submission.csv"
+    assert settings.home() not in copy.parents
