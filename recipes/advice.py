@@ -72,8 +72,8 @@ def advise(
         since = len(epochs) - 1 - best
         if since >= max(2, len(epochs) / 3) and train[-1] < train[best] and scores[-1] != scores[best]:
             text = (
-                f"{metric} was best after epoch {best + 1} ({scores[best]:.4f}) and is {scores[-1]:.4f} now, while training loss fell "
-                f"from {train[best]:.3f} to {train[-1]:.3f}: too many epochs. The best weights are kept."
+                f"{metric} was best after epoch {best + 1} ({scores[best]:.4f}) and is {scores[-1]:.4f} now, while training "
+                f"loss fell from {train[best]:.3f} to {train[-1]:.3f}: too many epochs. The best weights are kept."
             )
             numbers = {"best_epoch": best + 1.0, "best": float(scores[best]), "last": float(scores[-1])}
             found.append(Advice(kind="too_many_epochs", text=text, numbers=numbers, **place))

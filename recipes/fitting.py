@@ -8,6 +8,7 @@ begun. The weights of the best epoch remain, also when the run is stopped by han
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterator
 from dataclasses import fields
@@ -25,6 +26,7 @@ from recipes.training import Plan, Progress
 
 if TYPE_CHECKING:
     from recipes.learner import Learner
+    from recipes.network import Network
 
 __all__ = ["fit", "sweep"]
 
@@ -65,35 +67,46 @@ def fit(learner: Learner, plan: Plan, rates: tuple[float, float, float]) -> list
 
 
 def sweep(learner: Learner, start: float, end: float, batches: int, pick: str) -> lr_finder.SweepResult:
-    """Trains for up to `batches` batches at rising rates, then puts everything back."""
+    """Trains for up to `batches` batches at rising rates, then puts everything back.
+
+    Each batch's loss is held against what the network made of the same views before the sweep began, so that the curve
+    shows what the rate does, and not which batch was the harder: a loss is the starting network's mean loss plus that
+    difference.
+    """
     kept = {name: tensor.detach().clone() for name, tensor in learner.network.state_dict().items()}
     factors = schedules.sweep(start, end, batches)
     optimizer = training.optimizer_for(learner.network, training.rates_for(1.0, learner.ratio))
-    losses: list[float] = []
     learner.network.train()
+    begun = copy.deepcopy(learner.network)
+    losses, starting = [], []
     pace = Pace(learner.tell, learner.place(), "sweep")
     try:
         for number, rows in enumerate(_sweep_rows(learner, batches)):
             learner.obey()
             for group in optimizer.param_groups:
                 group["lr"] = group["rate"] * factors[number]
-            losses.append(_train_batch(learner, rows, optimizer, (learner.fits, SWEEP, number)))
-            pace(number + 1, batches, loss=losses[-1], lr=factors[number])
-            if _diverged(losses):
+            loss, before = _train_batch(learner, rows, optimizer, (learner.fits, SWEEP, number), begun)
+            losses.append(loss)
+            starting.append(before)
+            pace(number + 1, batches, loss=loss, lr=factors[number])
+            if _diverged(_compared(losses, starting)):
                 break
     finally:
         learner.network.load_state_dict(kept)
         learner.network.zero_grad(set_to_none=True)
         learner.weights_changed()
-    rates, means = factors[: len(losses)], lr_finder.smoothed(losses)
-    found = lr_finder.picks(rates, means)
+    rates, means = factors[: len(losses)], _compared(losses, starting)
+    targets = learner.images.targets[learner.images.train.rows]
+    found = lr_finder.picks(rates, means, learner.images.task.chance_loss(targets))
     rate = lr_finder.chosen(means, found, pick)
-    learner.tell(
-        events.Sweep(
-            rates=rates.tolist(), losses=means.tolist(), suggestion=rate, suggestions=found, **learner.place()
-        )
-    )
+    curve = (rates.tolist(), means.tolist())
+    learner.tell(events.Sweep(rates=curve[0], losses=curve[1], suggestion=rate, suggestions=found, **learner.place()))
     return lr_finder.SweepResult(rates, means, rate, found)
+
+
+def _compared(losses: list[float], starting: list[float]) -> np.ndarray:
+    """Smoothed losses of a sweep, the batches' own difficulty taken out."""
+    return np.mean(starting) + lr_finder.smoothed([loss - before for loss, before in zip(losses, starting)])
 
 
 def _train_epoch(learner: Learner, plan: Plan, epoch: int, optimizer, average, pace: Pace) -> float:
@@ -108,7 +121,7 @@ def _train_epoch(learner: Learner, plan: Plan, epoch: int, optimizer, average, p
             group["lr"] = group["rate"] * float(plan.factors[at])
             if plan.momenta is not None:
                 group["betas"] = (float(plan.momenta[at]), training.BETAS[1])
-        loss = _train_batch(learner, rows, optimizer, (learner.fits, epoch, number))
+        loss, _ = _train_batch(learner, rows, optimizer, (learner.fits, epoch, number))
         if not np.isfinite(loss):
             return float("nan")
         if average is not None:
@@ -121,28 +134,38 @@ def _train_epoch(learner: Learner, plan: Plan, epoch: int, optimizer, average, p
     return total / seen
 
 
-def _train_batch(learner: Learner, rows: np.ndarray, optimizer, place: tuple[int, int, int]) -> float:
-    """One step on one batch; its loss. What memory cannot hold at once goes through in parts, to the same gradient."""
+def _train_batch(
+    learner: Learner, rows: np.ndarray, optimizer, place: tuple[int, int, int], begun: Network | None = None
+) -> tuple[float, float]:
+    """One step on one batch: its loss, and the loss of the network `begun` on the same views where one is given.
+
+    What memory cannot hold at once goes through in parts, to the same gradient.
+    """
     targets = torch.from_numpy(learner.images.targets[rows]).to(learner.device)
 
-    def work(parts: int) -> float:
+    def loss_of_part(network: Network, inputs: torch.Tensor, part: np.ndarray) -> torch.Tensor:
+        torch.manual_seed(chance.number(learner.seed, *place, int(part[0])))
+        logits = learner.training_logits(network, inputs).float()
+        return loss_of(learner.images.task, logits, targets[part], learner.smoothing) * (len(part) / len(rows))
+
+    def work(parts: int) -> tuple[float, float]:
         optimizer.zero_grad(set_to_none=True)
-        torch.manual_seed(chance.number(learner.seed, *place))
-        total = 0.0
+        total, before = 0.0, 0.0
         for part in np.array_split(np.arange(len(rows)), min(parts, most)):
-            logits = learner.training_logits(rows[part], place)
-            loss = loss_of(learner.images.task, logits.float(), targets[part], learner.smoothing) * (
-                len(part) / len(rows)
-            )
+            inputs = learner.training_inputs(rows[part], place)
+            if begun is not None:
+                with torch.no_grad():
+                    before += loss_of_part(begun, inputs, part).item()
+            loss = loss_of_part(learner.network, inputs, part)
             loss.backward()
             total += loss.item()
-        return total
+        return total, before
 
     most = max(1, len(rows) // 2)
-    loss, learner.parts = training.halving(work, min(learner.parts, most), most, learner.gave_way)
+    (loss, before), learner.parts = training.halving(work, min(learner.parts, most), most, learner.gave_way)
     if np.isfinite(loss):
         optimizer.step()
-    return loss
+    return loss, before
 
 
 def _validate(
@@ -209,13 +232,12 @@ def _better(key: list[float], than: list[float] | None) -> bool:
     return bool(np.isfinite(key).all()) and (than is None or key > than)
 
 
-def _diverged(losses: list[float]) -> bool:
-    """Whether a sweep has gone far enough: the loss is not finite, or four times the best (which counts from batch 10
-    on)."""
+def _diverged(losses: np.ndarray) -> bool:
+    """Whether a sweep has gone far enough: its smoothed loss is not finite, or four times the best (which counts from
+    batch 10 on)."""
     if not np.isfinite(losses[-1]):
         return True
-    means = lr_finder.smoothed(losses)
-    return len(means) > lr_finder.WARM and means[-1] > lr_finder.DIVERGED * means[lr_finder.WARM :].min()
+    return len(losses) > lr_finder.WARM and losses[-1] > lr_finder.DIVERGED * losses[lr_finder.WARM :].min()
 
 
 def _sweep_rows(learner: Learner, batches: int) -> Iterator[np.ndarray]:

@@ -283,16 +283,21 @@ class Learner:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             return function(batch)
 
-    def training_logits(self, rows: np.ndarray, place: tuple[int, ...]) -> torch.Tensor:
-        """Logits to learn from: of cached activations, or of random views drawn from (seed, place, row)."""
-        if self.precompute and self.network.frozen_to == 2:
-            return self.forward(self.network.head_on, self.activations.of(rows))
+    def training_inputs(self, rows: np.ndarray, place: tuple[int, ...]) -> torch.Tensor:
+        """What learns from: activations (cached ones, or those of random views) where the head alone learns, else
+        random views drawn from (seed, place, row)."""
+        alone = self.network.frozen_to == 2
+        if alone and self.precompute:
+            return self.activations.of(rows)
         views = self.viewer.random(rows, self.augmentation, self.seed, *place[:2])
-        if self.network.frozen_to < 2:
-            return self.forward(self.network, views)
+        if not alone:
+            return views
         with torch.no_grad():
-            features = self.forward(self.network.features, views)
-        return self.forward(self.network.head_on, features)
+            return self.forward(self.network.features, views)
+
+    def training_logits(self, network: Network, inputs: torch.Tensor) -> torch.Tensor:
+        """Logits of `training_inputs`, by this learner's network or by a copy of it."""
+        return self.forward(network.head_on if self.network.frozen_to == 2 else network, inputs)
 
     def precompute_activations(self) -> None:
         """Computes the activations of all labelled images now, where the body is frozen."""

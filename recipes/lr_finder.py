@@ -1,10 +1,9 @@
 """The learning-rate sweep and its suggestions (Smith 2015; fastai's `lr_find`).
 
 Picks by name: `minimum` is a tenth of the rate with the lowest loss; `steepest` the rate where loss falls fastest;
-`valley` the rate two thirds down the longest descent (fastai 2); `edge` a twentieth of the rate from which on the loss
-stays half as high again as its lowest. A network whose head is trained has no descent left to measure, only an edge:
-there the first three are the difference between two batches. `auto` is the valley where the loss falls to two thirds of
-its level or lower, else the edge.
+`valley` the rate two thirds down the longest descent (fastai 2); `edge` a twentieth of the rate from which on a tenth
+of what the network knew (the way from chance to its loss) is lost. A network whose head is trained has next to no
+descent left, only an edge. `auto` is the valley where the loss falls to two thirds of its level or lower, else the edge.
 """
 
 from __future__ import annotations
@@ -73,21 +72,25 @@ def smoothed(losses: list[float], beta: float = 0.9) -> np.ndarray:
     return np.array(out)
 
 
-def picks(rates: np.ndarray, losses: np.ndarray) -> dict[str, float]:
-    """The suggestions of a sweep by name. With fewer than four finite losses, all are the first rate."""
+def picks(rates: np.ndarray, losses: np.ndarray, chance: float) -> dict[str, float]:
+    """The suggestions of a sweep by name; `chance` is the loss of answering without looking.
+
+    With fewer than four finite losses, all are the first rate.
+    """
     good = np.isfinite(losses)
     rates, losses = rates[good], losses[good]
     if len(rates) < 4:
         first = float(rates[0]) if len(rates) else 1e-3
         return {"minimum": first, "steepest": first, "valley": first, "edge": first}
-    lowest = int(np.argmin(losses))
-    upto = max(lowest + 1, 4)
-    slope = np.gradient(losses[:upto], np.log(rates[:upto]))
+    start = WARM if len(rates) > WARM + 4 else 0  # before, the mean is of few batches and moves by chance
+    lowest = start + int(np.argmin(losses[start:]))
+    upto = max(lowest + 1, start + 4)
+    slope = np.gradient(losses[start:upto], np.log(rates[start:upto]))
     return {
         "minimum": float(rates[lowest] / 10),
-        "steepest": float(rates[int(np.argmin(slope))]),
+        "steepest": float(rates[start + int(np.argmin(slope))]),
         "valley": float(rates[_valley(losses)]),
-        "edge": float(rates[_edge(losses)] / 20),
+        "edge": float(rates[_edge(losses, chance)] / 20),
     }
 
 
@@ -102,11 +105,12 @@ def chosen(losses: np.ndarray, found: dict[str, float], pick: str) -> float:
     return found["valley" if losses[WARM:].min() < level * 2 / 3 else "edge"]
 
 
-def _edge(losses: np.ndarray) -> int:
-    """Where the loss leaves its level for good: behind the last of the losses below 1.5 times the lowest."""
-    counted = losses[WARM:] if len(losses) > WARM + 4 else losses
-    below = np.flatnonzero(losses <= 1.5 * counted.min())
-    return min(int(below[-1]) + 1, len(losses) - 1)
+def _edge(losses: np.ndarray, chance: float) -> int:
+    """Where the loss leaves its level for good: behind the last loss that gives up less than a tenth of what the network
+    knew, the way from chance to its level."""
+    level = float(np.median(losses[: max(len(losses) // 2, 1)]))
+    kept = np.flatnonzero(losses < level + 0.1 * max(chance - level, 0.05 * chance))
+    return min(int(kept[-1]) + 1, len(losses) - 1) if len(kept) else 0
 
 
 def _valley(losses: np.ndarray) -> int:

@@ -103,10 +103,10 @@ class Shown:
             self.columns = columns
             names = "".join(f"{name:>12}" for name in columns)
             self._print(f"  {'epoch':>7}{'train_loss':>12}{'valid_loss':>12}{names}{'rate':>10}{'time':>8}", "dim")
-        numbers = "".join(f"{value:>12.4f}" for value in event.metrics.values())
-        valid = "" if event.valid_loss is None else f"{event.valid_loss:.4f}"
+        numbers = "".join(f"{_number(value):>12}" for value in event.metrics.values())
+        train, valid = _number(event.train_loss), _number(event.valid_loss)
         self._print(
-            f"  {event.epoch:>3} / {event.epochs:<2}{event.train_loss:>11.4f}{valid:>12}{numbers}{event.lr:>10.1e}"
+            f"  {event.epoch:>3} / {event.epochs:<2}{train:>11}{valid:>12}{numbers}{event.lr:>10.1e}"
             f"{clock(event.seconds):>8}{'  best' if event.best else ''}"
         )
 
@@ -131,7 +131,7 @@ class Shown:
 
     def _run_done(self, event: events.RunDone) -> None:
         for view, scores in event.scores.items():
-            numbers = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
+            numbers = ", ".join(f"{name} {_number(value)}" for name, value in scores.items())
             self._print(f"  {VIEWS.get(view, view):<34}{numbers}")
         self._print(f"done in {clock(event.seconds)}", "bold")
 
@@ -141,6 +141,11 @@ VIEWS = {
     "valid_tta": "validation with TTA",
     "truth": "held-out truth (like a leaderboard)",
 }
+
+
+def _number(value: float | None) -> str:
+    """Four digits; a number that was not finite is none in JSON."""
+    return "nan" if value is None else f"{value:.4f}"
 
 
 def clock(seconds: float) -> str:

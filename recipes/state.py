@@ -9,6 +9,7 @@ import torch
 
 from recipes import training
 from recipes.augment import Augmentation
+from recipes.errors import NetworkError
 
 if TYPE_CHECKING:
     from recipes.learner import Learner
@@ -45,12 +46,20 @@ def pack(
 def unpack(
     learner: Learner, state: dict[str, Any], tensors: dict[str, torch.Tensor]
 ) -> tuple[training.Progress, dict[str, torch.Tensor]] | None:
-    """Puts a learner into a packed state; returns what `refill` needs once the fit that was going on begins again."""
+    """Puts a learner into a packed state; returns what `refill` needs once the fit that was going on begins again.
+
+    Raises NetworkError where the state is another network's."""
+    weights, needed = _under("network.", tensors), learner.network.state_dict()
+    if {n: t.shape for n, t in weights.items()} != {n: t.shape for n, t in needed.items()}:
+        raise NetworkError(
+            f"the checkpoint is of another network: it does not fit {learner.arch} with {learner.network.outputs} outputs; "
+            "resume with the settings that began it, or take another folder"
+        )
     for name in _FIELDS:
         setattr(learner, name, state[name])
     learner.expect(learner.size)
     learner.augmentation = Augmentation(**state["augmentation"])
-    learner.network.load_state_dict(_under("network.", tensors))
+    learner.network.load_state_dict(weights)
     learner.network.freeze_to(state["frozen_to"])
     learner.best = (state["best"], _under("best.", tensors)) if state["best"] else None
     if state["fit"] is None:

@@ -43,6 +43,11 @@ class SingleLabel:
         """What validation is balanced by, int64 (n,)."""
         return targets
 
+    def chance_loss(self, targets: np.ndarray) -> float:
+        """The loss of answering with the class frequencies: their entropy."""
+        share = np.bincount(targets, minlength=self.outputs) / max(len(targets), 1)
+        return float(-(share[share > 0] * np.log(share[share > 0])).sum())
+
     def prior(self, targets: np.ndarray) -> np.ndarray:
         """The answer for an image that cannot be seen: class frequencies, float32 (classes,)."""
         counts = np.bincount(targets, minlength=self.outputs).astype(np.float64)
@@ -77,6 +82,11 @@ class MultiLabel:
         rare_first = targets[:, np.argsort(targets.sum(0), kind="stable")]
         _, number = np.unique(rare_first, axis=0, return_inverse=True)
         return number.reshape(-1).astype(np.int64)
+
+    def chance_loss(self, targets: np.ndarray) -> float:
+        """The loss of answering with the tag frequencies: the mean of their entropies."""
+        share = np.clip(targets.mean(0, dtype=np.float64), 1e-9, 1 - 1e-9)
+        return float(-(share * np.log(share) + (1 - share) * np.log(1 - share)).mean())
 
     def prior(self, targets: np.ndarray) -> np.ndarray:
         """The answer for an image that cannot be seen: tag frequencies, float32 (classes,)."""
@@ -115,6 +125,10 @@ class Regression:
     def strata(self, targets: np.ndarray) -> np.ndarray:
         """Images sorted by their first target, so that validation spans the range, int64 (n,)."""
         return np.argsort(np.argsort(targets[:, 0], kind="stable"), kind="stable").astype(np.int64)
+
+    def chance_loss(self, targets: np.ndarray) -> float:
+        """The loss of answering with the medians: the mean distance from them, in deviations."""
+        return float((np.abs(targets - np.median(targets, axis=0)) / np.array(self.deviation or 1.0)).mean())
 
     def prior(self, targets: np.ndarray) -> np.ndarray:
         """The answer for an image that cannot be seen: the medians, float32 (columns,)."""

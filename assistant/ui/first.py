@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ __all__ = ["build", "launch", "loopback"]
 TROUBLE = (RunError, CompetitionError, RecipeError, OSError, ValueError)  # pydantic's errors are ValueErrors
 SAMPLE, FOLDER = "sample", "folder"
 TICK = {"show_progress": "hidden", "trigger_mode": "once", "concurrency_limit": None}
+RUN = (*course.VIEWS_OF_A_RUN, "watch", "address")  # the parts that a run changes
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
 # The run's name is kept in the page's address, and (for somebody who comes back without it) in the browser.
@@ -181,47 +182,51 @@ def _result() -> dict[str, Any]:
 
 
 def _wire(page: gr.Blocks, parts: dict[str, Any], public: bool) -> None:
-    """Which part calls what. Only a function here is called by a browser, so each takes nothing for granted that comes in."""
+    """Which part calls what. Only a function here is called by a browser; none takes for granted what comes in."""
 
-    def on(function: Callable[..., dict[str, Any]], *inputs: str) -> dict[str, Any]:
-        return {
-            "fn": functools.wraps(function)(lambda *given: _by_component(parts, function(*given))),
-            "inputs": [parts[name] for name in inputs],
-            "outputs": list(parts.values()),
-            **PRIVATE,
-        }
+    def on(function: Callable[..., dict[str, Any]], inputs: Sequence[str], outputs: Sequence[str]) -> dict[str, Any]:
+        def changed(*given: Any) -> dict[Any, Any]:
+            return _by_component(parts, function(*given), outputs)
+
+        return {**PRIVATE, "fn": changed, "inputs": _some(parts, inputs), "outputs": _some(parts, outputs)}
 
     def starting(*given: Any) -> Iterator[dict[Any, Any]]:
         for changed in start(public, *given):
-            yield _by_component(parts, changed)
+            yield _by_component(parts, changed, (*RUN, "trouble"))
 
-    read = functools.partial(read_folder, public)
-    address, settings = parts["address"], [parts[name] for name in form.FIELDS]
-    begin = {
-        "inputs": [parts[n] for n in ("choice", "path", "chosen", "watch")] + settings,
-        "outputs": list(parts.values()),
-    }
-    quiet: dict[str, Any] = {"show_progress": "hidden"}
-
-    page.load(**on(attach, "address"), js=RECALL, **quiet)
-    address.change(None, [address], None, js=REMEMBER, **PRIVATE)
-    parts["choice"].change(**on(read, "choice", "chosen"), show_progress_on=[parts["understood"]])
-    for trigger in (parts["read"].click, parts["path"].submit):
-        trigger(**on(read, "choice", "chosen", "path"), show_progress_on=[parts["understood"]])
-    for name in ("recipe", "sizes"):
-        parts[name].change(**on(preview, "recipe", "sizes", "address"), **quiet)
-    parts["start"].click(starting, **begin, **PRIVATE, **quiet).then(
-        None, [parts["trouble"]], None, js=TO_TRAINING, **PRIVATE
+    address, quiet = parts["address"], {"show_progress": "hidden"}
+    read, read_changes = (
+        functools.partial(read_folder, public),
+        ("path_row", "understood", "chosen", "trouble", *form.FIELDS),
     )
-    parts["stop"].click(**on(functools.partial(stop, False), "watch", "address"), **quiet)
-    parts["keep"].click(**on(functools.partial(stop, True), "watch", "address"), **quiet)
-    parts["resume"].click(**on(resume, "watch", "address"), **quiet)
-    parts["timer"].tick(**on(tick, "watch", "address"), **TICK)
+    page.load(**on(attach, ["address"], RUN), js=RECALL, **quiet).then(None, [address], None, js=REMEMBER, **PRIVATE)
+    address.change(None, [address], None, js=REMEMBER, **PRIVATE)
+    parts["choice"].change(**on(read, ["choice", "chosen"], read_changes), show_progress_on=[parts["understood"]])
+    for trigger in (parts["read"].click, parts["path"].submit):
+        trigger(**on(read, ["choice", "chosen", "path"], read_changes), show_progress_on=[parts["understood"]])
+    for name in ("recipe", "sizes"):
+        parts[name].change(**on(preview, ["recipe", "sizes", "address"], ["start", "steps"]), **quiet)
+    started = parts["start"].click(
+        starting,
+        _some(parts, ["choice", "path", "chosen", "watch", *form.FIELDS]),
+        _some(parts, [*RUN, "trouble"]),
+        **PRIVATE,
+        **quiet,
+    )
+    started.then(None, [parts["trouble"]], None, js=TO_TRAINING, **PRIVATE)
+    parts["stop"].click(**on(functools.partial(stop, False), ["watch", "address"], RUN), **quiet)
+    parts["keep"].click(**on(functools.partial(stop, True), ["watch", "address"], RUN), **quiet)
+    parts["resume"].click(**on(resume, ["watch", "address"], RUN), **quiet)
+    parts["timer"].tick(**on(tick, ["watch", "address"], RUN), **TICK)
 
 
-def _by_component(parts: dict[str, Any], changed: dict[str, Any]) -> dict[Any, Any]:
+def _some(parts: dict[str, Any], names: Sequence[str]) -> list[Any]:
+    return [parts[name] for name in names]
+
+
+def _by_component(parts: dict[str, Any], changed: dict[str, Any], outputs: Sequence[str]) -> dict[Any, Any]:
     """Changes by component, as gradio wants them; there is always one."""
-    return {parts[name]: value for name, value in changed.items()} or {parts["now"]: gr.skip()}
+    return {parts[name]: value for name, value in (changed or {outputs[0]: gr.skip()}).items()}
 
 
 # ---------------------------------------------------------------- what happens

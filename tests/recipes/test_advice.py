@@ -12,9 +12,18 @@ def _epochs(train, valid, scores=None):
     scores = scores or [0.5] * len(train)
     return [
         Epoch(
-            epoch=i + 1, epochs=len(train), cycle=1, train_loss=t, valid_loss=v, metrics={"accuracy": s}, lr=1e-2,
-            seconds=1.0, step=4, of=8, size=224,
-        )  # fmt: skip
+            epoch=i + 1,
+            epochs=len(train),
+            cycle=1,
+            train_loss=t,
+            valid_loss=v,
+            metrics={"accuracy": s},
+            lr=1e-2,
+            seconds=1.0,
+            step=4,
+            of=8,
+            size=224,
+        )
         for i, (t, v, s) in enumerate(zip(train, valid, scores))
     ]
 

@@ -72,7 +72,7 @@ def test_a_full_disk_keeps_the_checkpoints_before(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(StorageError, match="the disk is full: .*; free some space, then resume"):
+    with pytest.raises(StorageError, match=r"the disk is full: .*; free some space, then resume"):
         checkpoints.write(*state(2))
     monkeypatch.undo()
     assert checkpoints.latest()[0]["step"] == 1
@@ -80,7 +80,7 @@ def test_a_full_disk_keeps_the_checkpoints_before(tmp_path, monkeypatch):
 
 def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="a folder cannot be written: .*file"):
+    with pytest.raises(StorageError, match=r"a folder cannot be written: .*file"):
         Checkpoints(tmp_path / "file" / "c").write(*state(1))
 
 

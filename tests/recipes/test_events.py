@@ -13,7 +13,7 @@ KINDS = [getattr(events, name) for name in events.__all__ if name not in ("Event
 VALUES = {
     "int": 3,
     "float": 0.125,
-    "str": "Ragù, \"寿司\"\n2",
+    "str": 'Ragù, "寿司"\n2',
     "bool": True,
     "list[str]": ["a", "ß"],
     "list[float]": [1e-05, 10.0],
@@ -79,4 +79,3 @@ def test_a_kind_of_a_later_version_is_none_and_its_unknown_fields_are_left_out()
 def test_no_event_can_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         _made(events.Warned).text = "other"
-

@@ -108,23 +108,29 @@ def test_pictures_that_cannot_be_read_are_named(make_learner, tmp_path):
     model = load(make_learner().export(tmp_path / "model"))
     (tmp_path / "page.jpg").write_text("<html>")
     (tmp_path / "empty.png").write_bytes(b"")
-    for name, why in (("page.jpg", "not a picture: it begins with"), ("empty.png", "empty file"), ("gone.png", "no such file")):
-        with pytest.raises(ImagesError, match=f"a picture cannot be read: .*{name}: {why}.*; leave it out or replace it"):
+    for name, why in (
+        ("page.jpg", "not a picture: it begins with"),
+        ("empty.png", "empty file"),
+        ("gone.png", "no such file"),
+    ):
+        with pytest.raises(
+            ImagesError, match=f"a picture cannot be read: .*{name}: {why}.*; leave it out or replace it"
+        ):
             model.predict([tmp_path / name])
     with pytest.raises(ImagesError, match="a picture cannot be read: the array: "):
         model.predict([np.zeros((4, 4, 2))])
 
 
 def test_a_folder_without_a_model_is_told_in_one_line(make_learner, tmp_path):
-    with pytest.raises(NetworkError, match="no model here: .* has no readable model.json"):
+    with pytest.raises(NetworkError, match=r"no model here: .* has no readable model.json"):
         load(tmp_path)
     folder = make_learner().export(tmp_path / "model")
     about = json.loads((folder / "model.json").read_text())
     (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:500])
-    with pytest.raises(NetworkError, match="weights cannot be read: .*model.safetensors"):
+    with pytest.raises(NetworkError, match=r"weights cannot be read: .*model.safetensors"):
         load(folder)
     (folder / "model.safetensors").unlink()
-    with pytest.raises(NetworkError, match="no such weights: .*model.safetensors"):
+    with pytest.raises(NetworkError, match=r"no such weights: .*model.safetensors"):
         load(folder)
     (folder / "model.json").write_text(json.dumps({**about, "version": 99}))
     with pytest.raises(NetworkError, match="the model is of another version: 99"):
@@ -164,7 +170,7 @@ def test_loaded_weights_are_those_that_the_next_size_starts_from(make_learner, w
 def test_weights_that_are_not_there_or_fit_another_network_are_told_in_one_line(make_learner, weights_of, same):
     learner = make_learner()
     before = weights_of(learner)
-    with pytest.raises(NetworkError, match="no such weights: .*nope.safetensors; save them first"):
+    with pytest.raises(NetworkError, match=r"no such weights: .*nope.safetensors; save them first"):
         learner.load("nope")
     make_learner(arch="test_resnet").save("other")
     with pytest.raises(NetworkError, match="weights do not fit test_efficientnet") as error:
@@ -183,5 +189,5 @@ def test_a_folder_that_cannot_be_written_is_told_in_one_line(make_learner, tmp_p
     (tmp_path / "file").write_text("")
     learner = make_learner(folder=tmp_path / "file" / "models")
     for call in (lambda: learner.save("a"), lambda: learner.export(tmp_path / "file" / "model")):
-        with pytest.raises(StorageError, match="a folder cannot be written: .*file"):
+        with pytest.raises(StorageError, match=r"a folder cannot be written: .*file"):
             call()

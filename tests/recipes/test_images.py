@@ -194,7 +194,7 @@ def test_a_table_that_cannot_be_used_is_told_in_one_line(a_competition, text, sa
 def test_a_table_in_another_encoding_is_told_in_one_line(a_competition):
     root = a_competition(4)
     (root / "labels.csv").write_bytes("id,label\n000,Bär\n".encode("latin-1"))
-    with pytest.raises(ImagesError, match="not a table: labels.csv: .*save it as UTF-8 CSV"):
+    with pytest.raises(ImagesError, match=r"not a table: labels.csv: .*save it as UTF-8 CSV"):
         Images.from_csv(root / "labels.csv", folder="train")
 
 
@@ -224,7 +224,7 @@ def test_a_folder_without_images_says_so(tmp_path, a_competition):
         lambda: Images.from_csv(root / "labels.csv", folder="train", suffix=".png", test="empty"),
         lambda: Images.from_folders(root, train="empty"),
     ):
-        with pytest.raises(ImagesError, match="no images found: .*empty holds no file that ends like one"):
+        with pytest.raises(ImagesError, match=r"no images found: .*empty holds no file that ends like one"):
             call()
 
 
@@ -390,9 +390,7 @@ def test_a_handful_of_images_still_has_one_to_validate_and_one_a_class_to_train(
 def test_a_class_with_a_single_image_trains_and_is_noted():
     images = _table(["a"] * 10 + ["b"] * 10 + ["c"])
     assert "20" in images.train.ids
-    assert images.notes == (
-        "a single image in class c: it trains, but no validation image can tell how well",
-    )
+    assert images.notes == ("a single image in class c: it trains, but no validation image can tell how well",)
     assert images.counts() == {"a": 10, "b": 10, "c": 1}
 
 

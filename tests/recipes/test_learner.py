@@ -229,7 +229,9 @@ def test_every_epoch_sees_other_views_of_every_image(make_learner, monkeypatch):
     learner, seen = make_learner(), []
     learner.prepare()
     drawn = learner.viewer.random
-    monkeypatch.setattr(learner.viewer, "random", lambda rows, *more: seen.append((rows, drawn(rows, *more))) or seen[-1][1])
+    monkeypatch.setattr(
+        learner.viewer, "random", lambda rows, *more: seen.append((rows, drawn(rows, *more))) or seen[-1][1]
+    )
     learner.fit(1e-2, 2)
     by_row = [{}, {}]
     for number, (rows, views) in enumerate(seen):
@@ -249,7 +251,9 @@ def noisy(coloured):
 
 
 @pytest.mark.parametrize("metric_name", ["accuracy", "log_loss"])
-def test_cycles_stop_after_one_without_a_better_score_and_the_best_weights_remain(make_learner, noisy, metric_name, same):
+def test_cycles_stop_after_one_without_a_better_score_and_the_best_weights_remain(
+    make_learner, noisy, metric_name, same
+):
     learner = make_learner(noisy, metric_name=metric_name)
     learner.unfreeze()
     epochs = learner.fit(1e-2, cycles=9, cycle_len=2, until_overfitting=True)
@@ -396,7 +400,7 @@ def test_resizing_goes_on_from_the_best_weights_of_the_size_before(make_learner,
 def test_a_size_that_cannot_be_taken_leaves_everything_as_it_was(make_learner, weights_of, same):
     learner = make_learner(arch="test_vit", size=32)
     before = weights_of(learner)
-    with pytest.raises(NetworkError, match="takes multiples of 16 px only .*: 40 asked for; use 32 or 48"):
+    with pytest.raises(NetworkError, match=r"takes multiples of 16 px only .*: 40 asked for; use 32 or 48"):
         learner.resize(40)
     assert learner.size == 32
     assert same(weights_of(learner), before)
@@ -458,7 +462,9 @@ def test_a_batch_that_memory_cannot_hold_is_cut_to_the_same_gradient(make_learne
     assert max(body.passed) <= limit
     assert sum(body.passed) >= 29
     for name, gradient in gradients[0].items():
-        torch.testing.assert_close(gradients[1][name], gradient, atol=2e-6, rtol=1e-4, msg=lambda m, n=name: f"{n}: {m}")
+        torch.testing.assert_close(
+            gradients[1][name], gradient, atol=2e-6, rtol=1e-4, msg=lambda m, n=name: f"{n}: {m}"
+        )
     texts = warned(learner)
     assert texts
     assert all(text.startswith("out of memory: batches of 64 now go through in ") for text in texts)
@@ -487,7 +493,19 @@ def test_a_run_goes_on_after_memory_ran_out(make_learner):
     epochs = learner.fit(1e-2, 2)
     assert len(epochs) == 2
     assert all(np.isfinite(epoch.train_loss) for epoch in epochs)
-    assert warned(learner) == ["out of memory: batches of 8 now go through in 2 parts; the result is the same, but slower"]
+    assert warned(learner) == [
+        "out of memory: batches of 8 now go through in 2 parts; the result is the same, but slower"
+    ]
+
+
+def test_a_cut_that_was_needed_once_is_kept_and_told_once(make_learner):
+    """Validation's smaller batches need fewer parts; that must not undo what training needs."""
+    learner = make_learner(batch_size=64)
+    learner.unfreeze()
+    learner.prepare()
+    Hungry(learner, 3)
+    learner.fit(1e-3, 3)
+    assert len(warned(learner)) == len(set(warned(learner))) == 4
 
 
 @pytest.mark.parametrize("what", ["fit", "predict"])
@@ -508,7 +526,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(make_learner):
     learner.prepare()
     learner.unfreeze()
     learner.network.features = lambda batch: batch @ torch.zeros(3, 3)
-    with pytest.raises(RuntimeError, match="mat|size"):
+    with pytest.raises(RuntimeError, match=r"mat|size"):
         learner.fit(1e-2)
     assert warned(learner) == []
 
@@ -568,7 +586,9 @@ def test_when_all_labelled_pictures_are_broken_the_reasons_are_told(damaged, mak
     images = Images.from_csv(damaged / "labels.csv", folder="train", suffix=".png")
     learner = make_learner(images)
     for call in (learner.fit, learner.lr_find, learner.predict, learner.evaluate):
-        with pytest.raises(ImagesError, match=r"too few images: 0 to train and 0 to validate \(24 set aside: empty file\)"):
+        with pytest.raises(
+            ImagesError, match=r"too few images: 0 to train and 0 to validate \(24 set aside: empty file\)"
+        ):
             call()
 
 
@@ -596,7 +616,9 @@ def test_a_handful_of_images_trains(make_learner, coloured, labels, batch_size):
 
 def test_one_training_image_is_too_few_and_told_so(coloured):
     x, _ = coloured(2)
-    with pytest.raises(ImagesError, match="too few images: 1 to train and 1 to validate; at least two and one are needed"):
+    with pytest.raises(
+        ImagesError, match="too few images: 1 to train and 1 to validate; at least two and one are needed"
+    ):
         Images.from_arrays(x, [[0.5], [1.5]])
 
 
@@ -648,6 +670,9 @@ def test_a_rate_that_explodes_ends_the_fit_with_advice_and_finite_weights(make_l
         ({"crop": 0.0}, "the crop is out of range: 0.0"),
         ({"crop": "all"}, "the crop is out of range: 'all'"),
         ({"weights": "nope.safetensors"}, "no such weights: nope.safetensors"),
+        ({"ratio": 0}, "ratio"),
+        ({"smoothing": 2}, "smoothing"),
+        ({"ema": 2.0}, "ema|average"),
     ],
     ids=lambda value: str(value)[:30],
 )
@@ -671,6 +696,11 @@ def test_the_metric_that_is_asked_for_comes_first_and_picks_the_best(make_learne
     assert [e.best for e in epochs] == [
         i == 0 or e.metrics["log_loss"] < min(f.metrics["log_loss"] for f in epochs[:i]) for i, e in enumerate(epochs)
     ]
+
+
+def test_a_split_without_labels_cannot_be_scored(make_learner):
+    with pytest.raises(RecipeError, match="test"):
+        make_learner().evaluate("test")
 
 
 # ---------------------------------------------------------------- telling

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from recipes import RecipeError, Stopped, events
-from recipes.lr_finder import PICKS, SweepResult, picks, smoothed
+from recipes.lr_finder import PICKS, SweepResult, chosen, picks, smoothed
 
 RATES = np.geomspace(1e-5, 10, 100)
 
@@ -27,7 +27,22 @@ def test_picks_are_where_the_notes_say():
     assert found["minimum"] == pytest.approx(1e-2, rel=0.2), "one order of magnitude below the minimum"
     assert 1e-3 < found["steepest"] < 1e-1
     assert 1e-4 < found["valley"] < 1e-1
-    assert set(found) == set(PICKS)
+    assert set(found) == set(PICKS) - {"auto"}
+
+
+def test_the_first_batches_chance_is_taken_neither_for_a_slope_nor_for_a_minimum():
+    losses = 2 - 1.5 / (1 + np.exp(-4 * (np.log10(RATES) + 2)))
+    losses[:6] = [3.0, 0.1, 2.5, 2.2, 1.9, 2.0]
+    found = picks(RATES, losses)
+    assert found["steepest"] == pytest.approx(1e-2, rel=0.3)
+    assert found["minimum"] == pytest.approx(1, rel=0.01)
+
+
+def test_auto_is_the_valley_where_there_is_a_descent_and_else_the_edge():
+    found = {"valley": 1e-3, "edge": 1e-4}
+    assert chosen(np.linspace(2, 1, 50), found, "auto") == 1e-3
+    assert chosen(np.linspace(1, 1.3, 50), found, "auto") == 1e-4
+    assert chosen(np.linspace(1, 1.3, 50), found, "valley") == 1e-3
 
 
 def test_the_steepest_slope_is_found_on_the_way_down_not_after_it():
@@ -54,7 +69,7 @@ def test_the_edge_is_a_twentieth_of_where_the_loss_leaves_its_level_for_good():
 )
 def test_odd_sweeps_still_give_rates_to_go_on_with(losses):
     found = picks(RATES[: len(losses)], np.array(losses))
-    assert set(found) == set(PICKS)
+    assert set(found) == set(PICKS) - {"auto"}
     assert all(0 < rate <= 10 for rate in found.values())
 
 

@@ -150,7 +150,7 @@ def test_freezing_to_a_group_stops_all_before_it():
         network.freeze_to(group)
         assert learning(network) == [{mark == "1"} for mark in wanted]
     for group in (3, -4):
-        with pytest.raises(NetworkError, match="no such layer group: .*; there are 0"):
+        with pytest.raises(NetworkError, match=r"no such layer group: .*; there are 0"):
             network.freeze_to(group)
 
 
@@ -212,11 +212,11 @@ def test_weights_that_lack_tensors_or_fit_another_network_say_which(weights_fold
     folder, tensors = weights_folder
     path = folder / "test_resnet.safetensors"
     save_file({k: t for k, t in tensors.items() if k != "conv1.0.weight"}, path)
-    with pytest.raises(NetworkError, match="weights do not fit test_resnet: .* lacks conv1.0.weight") as error:
+    with pytest.raises(NetworkError, match=r"weights do not fit test_resnet: .* lacks conv1.0.weight") as error:
         Network("test_resnet", 3, 32)
     one_line(error)
     save_file({**tensors, "conv1.0.weight": tensors["conv1.0.weight"][:, :1].contiguous()}, path)
-    with pytest.raises(NetworkError, match="weights do not fit test_resnet: .* lacks conv1.0.weight"):
+    with pytest.raises(NetworkError, match=r"weights do not fit test_resnet: .* lacks conv1.0.weight"):
         Network("test_resnet", 3, 32)
     with pytest.raises(NetworkError, match=r"weights do not fit test_efficientnet: .* and \d+ more"):
         Network(TINY, 3, 32, str(path))
@@ -224,7 +224,7 @@ def test_weights_that_lack_tensors_or_fit_another_network_say_which(weights_fold
 
 def test_files_that_hold_no_weights_are_told_in_one_line(tmp_path):
     (tmp_path / "a.safetensors").write_text("<html>")
-    with pytest.raises(NetworkError, match="weights cannot be read: .*a.safetensors"):
+    with pytest.raises(NetworkError, match=r"weights cannot be read: .*a.safetensors"):
         Network(TINY, 3, 32, str(tmp_path / "a.safetensors"))
     for weights in (tmp_path / "gone.safetensors", tmp_path):
         with pytest.raises(NetworkError) as error:
@@ -237,7 +237,9 @@ def test_weights_that_cannot_be_reached_say_so_and_what_to_do(monkeypatch, tmp_p
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(WeightsUnreachable, match="no pretrained weights for test_resnet: not in RECIPES_WEIGHTS") as error:
+    with pytest.raises(
+        WeightsUnreachable, match="no pretrained weights for test_resnet: not in RECIPES_WEIGHTS"
+    ) as error:
         Network("test_resnet", 3, 32)
     assert one_line(error).endswith(
         "put test_resnet.safetensors in a folder and set RECIPES_WEIGHTS to it, or ask for random weights with weights none"

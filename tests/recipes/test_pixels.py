@@ -30,7 +30,9 @@ def decoded(tmp_path):
 def gradient(height, width):
     """A smooth picture in which every place has another colour."""
     y, x = np.mgrid[0:height, 0:width]
-    return np.stack([255 * y / max(height - 1, 1), 255 * x / max(width - 1, 1), np.full_like(y, 90)], 2).astype(np.uint8)
+    return np.stack([255 * y / max(height - 1, 1), 255 * x / max(width - 1, 1), np.full_like(y, 90)], 2).astype(
+        np.uint8
+    )
 
 
 # ---------------------------------------------------------------- one picture
@@ -234,7 +236,7 @@ def test_decoding_tells_how_far_it_is_and_stops_when_asked(tmp_path, decoded):
 def test_a_cache_that_cannot_be_written_is_told_in_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     images = Images.from_arrays([gradient(8, 8)] * 4, "abab", valid=0.5)
-    with pytest.raises(StorageError, match="a folder cannot be written: .*; choose another or free it"):
+    with pytest.raises(StorageError, match=r"a folder cannot be written: .*; choose another or free it"):
         decode(images, 8, 1.0, tmp_path / "file" / "below")
 
 

@@ -179,7 +179,7 @@ def test_a_disk_that_fills_up_meanwhile_is_told_in_one_line_and_what_was_there_s
 
 def test_a_disk_with_too_little_room_is_told_wherever_the_tests_run(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=100))
-    with pytest.raises(StorageError, match="the disk is full: .*; free some, or set ASSISTANT_HOME to another disk"):
+    with pytest.raises(StorageError, match=r"the disk is full: .*; free some, or set ASSISTANT_HOME to another disk"):
         Maker().build(tmp_path / "cache" / "kind" / "a")
     monkeypatch.setattr(os, "fsync", lambda file: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
     with pytest.raises(StorageError, match="the disk is full"):

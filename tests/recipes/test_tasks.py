@@ -54,7 +54,7 @@ def test_tags_become_marks_and_no_tag_is_a_row_of_zeros():
 
 def test_numbers_are_read_as_they_are_and_what_is_none_is_named():
     np.testing.assert_allclose(Regression(("x", "y")).encode(["1.5 2", "-3 1e2"]), [[1.5, 2], [-3, 100]])
-    with pytest.raises(ImagesError, match="a target is not a number: .*'abc'"):
+    with pytest.raises(ImagesError, match=r"a target is not a number: .*'abc'"):
         Regression(("x",)).encode(["1", "abc"])
     with pytest.raises(ImagesError, match="not a finite number: row 2"):
         Regression(("x",)).encode(["1", "nan"])
