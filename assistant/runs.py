@@ -241,7 +241,7 @@ _CHILDREN: list[subprocess.Popen] = []  # held, so that ended workers of this pr
 def _launch(folder: Path) -> None:
     """Starts the worker, and waits for its first event so that the run's state is told rightly from here on."""
     before = (folder / "events.jsonl").stat().st_size if (folder / "events.jsonl").exists() else 0
-    _CHILDREN[:] = [child for child in _CHILDREN if child.poll() is None]
+    _reap()
     with open(folder / "worker.log", "ab") as log:
         child = subprocess.Popen(
             [sys.executable, "-m", "assistant.worker", str(folder)],
@@ -288,7 +288,13 @@ def started_at(pid: int) -> float:
         return psutil.Process(pid).create_time()
 
 
+def _reap() -> None:
+    """Takes leave of workers of this process that have ended."""
+    _CHILDREN[:] = [child for child in _CHILDREN if child.poll() is None]
+
+
 def _lives(pid: int, started: float) -> bool:
+    _reap()
     try:
         return abs(started_at(pid) - started) < 1 and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.Error:

@@ -194,7 +194,8 @@ def _wire(page: gr.Blocks, parts: dict[str, Any], public: bool) -> None:
         for changed in start(public, *given):
             yield _by_component(parts, changed, (*RUN, "trouble"))
 
-    address, quiet = parts["address"], {"show_progress": "hidden"}
+    address = parts["address"]
+    quiet: dict[str, Any] = {"show_progress": "hidden"}
     read, read_changes = (
         functools.partial(read_folder, public),
         ("path_row", "understood", "chosen", "trouble", *form.FIELDS),

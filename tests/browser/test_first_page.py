@@ -146,9 +146,9 @@ def test_a_stopped_run_is_resumed_even_after_the_server_was_started_anew(page, s
     ]
     page.forgiven += ["ERR_CONNECTION_RESET", "BodyStreamBuffer", "network error", "Connection errored out"]
     open_page(page, server)
-    ask_for_little(page)
+    ask_for_little(page, cycles=3)
     start(page)
-    page.locator("#steps li.now").get_by_text(STEPS[3]).wait_for(timeout=RUN_WITHIN)
+    page.locator("#epochs tbody tr").first.wait_for(timeout=RUN_WITHIN)
     page.locator("#stop").click()
     page.get_by_text("Stopped during").wait_for(timeout=30_000)
     assert page.locator("#stop, #keep").filter(visible=True).count() == 0

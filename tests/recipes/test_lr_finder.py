@@ -8,6 +8,7 @@ from recipes import RecipeError, Stopped, events
 from recipes.lr_finder import PICKS, SweepResult, chosen, picks, smoothed
 
 RATES = np.geomspace(1e-5, 10, 100)
+CHANCE = 2.0  # the loss of answering without looking
 
 
 def test_smoothing_is_the_exponential_mean_corrected_for_its_start():
@@ -23,7 +24,7 @@ def test_picks_are_where_the_notes_say():
     """Flat, then down from 1e-3, lowest at 1e-1, then up."""
     x = np.log10(RATES)
     losses = np.where(x < -3, 2.0, np.where(x < -1, 2 - 0.9 * (x + 3), 0.2 + 5 * (x + 1))) - 1e-4 * np.arange(100)
-    found = picks(RATES, losses)
+    found = picks(RATES, losses, CHANCE)
     assert found["minimum"] == pytest.approx(1e-2, rel=0.2), "one order of magnitude below the minimum"
     assert 1e-3 < found["steepest"] < 1e-1
     assert 1e-4 < found["valley"] < 1e-1
@@ -33,7 +34,7 @@ def test_picks_are_where_the_notes_say():
 def test_the_first_batches_chance_is_taken_neither_for_a_slope_nor_for_a_minimum():
     losses = 2 - 1.5 / (1 + np.exp(-4 * (np.log10(RATES) + 2)))
     losses[:6] = [3.0, 0.1, 2.5, 2.2, 1.9, 2.0]
-    found = picks(RATES, losses)
+    found = picks(RATES, losses, CHANCE)
     assert found["steepest"] == pytest.approx(1e-2, rel=0.3)
     assert found["minimum"] == pytest.approx(1, rel=0.01)
 
@@ -48,18 +49,19 @@ def test_auto_is_the_valley_where_there_is_a_descent_and_else_the_edge():
 def test_the_steepest_slope_is_found_on_the_way_down_not_after_it():
     losses = 2 - 1.5 / (1 + np.exp(-4 * (np.log10(RATES) + 2)))  # falls fastest at 1e-2
     losses[80:] = 0.8 + np.sin(np.arange(20)) * 0.25
-    assert picks(RATES, losses)["steepest"] == pytest.approx(1e-2, rel=0.3)
+    assert picks(RATES, losses, CHANCE)["steepest"] == pytest.approx(1e-2, rel=0.3)
 
 
 def test_the_valley_is_two_thirds_down_the_longest_descent():
     losses = np.concatenate([np.full(20, 2.0), np.linspace(1.9, 1.0, 31), np.linspace(1.1, 8, 49)])
-    assert picks(RATES, losses)["valley"] == pytest.approx(RATES[20 + 20], rel=0.2)
+    assert picks(RATES, losses, CHANCE)["valley"] == pytest.approx(RATES[20 + 20], rel=0.2)
 
 
-def test_the_edge_is_a_twentieth_of_where_the_loss_leaves_its_level_for_good():
-    losses = np.where(RATES < 0.1, 1.0, 4.0)
+def test_the_edge_is_a_twentieth_of_where_a_tenth_of_what_was_known_is_lost_for_good():
+    losses = np.where(RATES < 0.1, 1.0, 1.09)  # of the way from 1 to chance, 9 %
+    losses[RATES >= 1] = 1.11
     losses[30] = 3.0  # a bump that the loss comes back from
-    assert picks(RATES, losses)["edge"] == pytest.approx(0.1 / 20, rel=0.2)
+    assert picks(RATES, losses, CHANCE)["edge"] == pytest.approx(1 / 20, rel=0.2)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +70,7 @@ def test_the_edge_is_a_twentieth_of_where_the_loss_leaves_its_level_for_good():
     ids=lambda losses: f"{len(losses)} of {losses[:1]}",
 )
 def test_odd_sweeps_still_give_rates_to_go_on_with(losses):
-    found = picks(RATES[: len(losses)], np.array(losses))
+    found = picks(RATES[: len(losses)], np.array(losses), CHANCE)
     assert set(found) == set(PICKS) - {"auto"}
     assert all(0 < rate <= 10 for rate in found.values())
 
