@@ -24,13 +24,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--browser", action="store_true", help="open the page in a browser")
     asked = parser.parse_args(argv)
 
-    from assistant.runs import explain
+    from assistant.runs import RunError, explain
     from assistant.ui.first import launch
-    from recipes.errors import StorageError
+    from recipes.errors import RecipeError
 
     try:
-        launch(asked.host, asked.port, asked.browser)
-    except (StorageError, OSError) as error:
+        launch(asked.host, asked.port, asked.browser, public=on_space)
+    except (RunError, RecipeError, OSError) as error:
         print(explain(error), file=sys.stderr)  # noqa: T201 (a command speaks by printing)
         return 1
     return 0

@@ -10,6 +10,8 @@ from __future__ import annotations
 import functools
 import ipaddress
 import logging
+import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,12 +74,13 @@ def build(public: bool = False) -> gr.Blocks:
     return page
 
 
-def launch(host: str = "127.0.0.1", port: int | None = None, browser: bool = False) -> None:
+def launch(host: str = "127.0.0.1", port: int | None = None, browser: bool = False, public: bool = False) -> None:
     """Opens the page at that address until Ctrl-C; where no port is given, on the next that is free from 7860 on.
 
-    Raises OSError where the port that is given is taken.
+    Raises RunError where the port that is given is taken.
     """
-    page = build(public=not loopback(host)).queue(default_concurrency_limit=8)
+    _check_port(host, port)
+    page = build(public or not loopback(host)).queue(default_concurrency_limit=8)
     _, url, _ = page.launch(
         server_name=host,
         server_port=port,
@@ -107,6 +110,17 @@ def loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _check_port(host: str, port: int | None) -> None:
+    if port is None:
+        return
+    try:
+        with socket.create_server((host, port)):
+            pass
+    except (OSError, OverflowError) as error:
+        why = os.strerror(getattr(error, "errno", None) or 0) if isinstance(error, OSError) else "not a port"
+        raise RunError(f"cannot listen on {host}, port {port}: {why}; give another --port, or none") from None
 
 
 # ---------------------------------------------------------------- layout

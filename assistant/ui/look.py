@@ -177,6 +177,7 @@ CSS = """
 .now .which { color: var(--body-text-color-subdued); font-size: 13px; min-height: 1.5em; overflow-wrap: anywhere; }
 .bar { height: 8px; border-radius: 4px; background: var(--border-color-primary); overflow: hidden; }
 .bar i { display: block; height: 100%; border-radius: 4px; background: var(--primary-500); transition: width .4s linear; }
+#start:disabled::after { content: ": a run is going on below"; white-space: pre; }
 .buttons { gap: 10px !important; flex-wrap: wrap !important; }
 .buttons > button { flex: 0 1 auto !important; min-width: 120px !important; }
 .course { align-items: stretch; gap: 24px !important; }

@@ -6,6 +6,7 @@ changes nothing. It starts nothing and can be thrown away: another one on the sa
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import threading
@@ -76,8 +77,8 @@ class Watch:
         if self.ends or not path.is_file():
             return None
         try:
-            return {"keep_best": '"keep_best": true' in path.read_text()}
-        except OSError:
+            return {"keep_best": bool(json.loads(path.read_text()).get("keep_best"))}
+        except (OSError, ValueError):
             return None
 
     @property

@@ -98,10 +98,14 @@ def test_a_model_is_two_files_without_pickle_and_loads_in_another_process(make_l
     about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     assert (about["arch"], about["size"], about["classes"]) == ("test_efficientnet", 16, ["blue", "green", "red"])
     Image.fromarray(images.sources[-1]).save(tmp_path / "a.png")
-    script = "import sys, recipes; print(*recipes.load(sys.argv[1]).predict([sys.argv[2]])[0])"
+    script = "import sys, recipes; print(*recipes.load(sys.argv[1]).predict([sys.argv[2]])[0], file=sys.stderr)"
+    script += "; print(*sys.modules)"
     call = [sys.executable, "-c", script, str(folder), str(tmp_path / "a.png")]
     done = subprocess.run(call, capture_output=True, text=True, check=True)
-    np.testing.assert_allclose([float(p) for p in done.stdout.split()], learner.predict()[-1], atol=1e-4)
+    np.testing.assert_allclose([float(p) for p in done.stderr.split()], learner.predict()[-1], atol=1e-4)
+    loaded = set(done.stdout.split())
+    assert "torch" in loaded
+    assert not loaded & {"gradio", "kaggle", "kagglesdk", "assistant", "app"}, "predicting needs none of them"
 
 
 def test_pictures_that_cannot_be_read_are_named(make_learner, tmp_path):

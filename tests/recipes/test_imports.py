@@ -25,10 +25,6 @@ def test_a_table_of_images_needs_no_torch():
     assert not loaded_by("from recipes import Images, RecipeError") & HEAVY
 
 
-def test_training_needs_neither_gradio_nor_kaggle():
-    assert not loaded_by("import recipes.learner, recipes.cookbook, recipes.exporting") & (HEAVY - {"torch", "timm"})
-
-
 @pytest.mark.parametrize("name", recipes.__all__)
 def test_every_public_name_is_there(name):
     value = getattr(recipes, name)
