@@ -62,8 +62,8 @@ class EventLog:
 class StopFile:
     """Watches for `stop.json`, ten times a second: called, it says whether to stop now.
 
-    Where the run is in something long (an import, a batch of a large network), the process ends by itself after a second and a half:
-    whatever it was doing, resume goes on from the last checkpoint.
+    Where the run is in something long (an import, a batch of a large network), the process ends by itself after a
+    second and a half: whatever it was doing, resume goes on from the last checkpoint.
     """
 
     def __init__(self, folder: Path, log: EventLog):

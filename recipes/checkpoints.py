@@ -26,6 +26,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path):
         self.folder = folder
+        self.damaged: list[str] = []
 
     def write(self, state: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
         """A new checkpoint. Raises StorageError; then the ones before are still there."""
@@ -44,7 +45,7 @@ class Checkpoints:
     def latest(self) -> tuple[dict[str, Any], dict[str, torch.Tensor], list[str]] | None:
         """State and tensors of the newest whole checkpoint, and the names of those that are damaged; None if there is
         none."""
-        damaged: list[str] = []
+        damaged = self.damaged = []
         for path in reversed(self._all()):
             try:
                 state = json.loads((path / "state.json").read_text())

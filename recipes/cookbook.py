@@ -70,9 +70,12 @@ class Recipe:
 
             with learner.reporting(note):
                 begun = self._begin(learner, Path(checkpoints) if checkpoints else None)
-                for number in range(begun, len(self.steps) + 1):
-                    self._carry_out(learner, number)
-                learner.load_best()
+                try:
+                    for number in range(begun, len(self.steps) + 1):
+                        self._carry_out(learner, number)
+                finally:
+                    learner.load_best()
+                    learner.checkpoints, learner.step, learner.of = None, 0, 0
                 loss, metrics = learner.evaluate()
         return Result(
             [event for event in told if isinstance(event, events.Epoch)],
@@ -102,8 +105,9 @@ class Recipe:
         """The step to begin with: the first, or the one that a checkpoint was written in."""
         learner.of = len(self.steps)
         learner.checkpoints = Checkpoints(folder) if folder else None
-        if self.sizes:
-            learner.expect(max(self.sizes))
+        for size in self.sizes:
+            learner.network.check_size(size)
+            learner.expect(size)
         saved = learner.checkpoints.latest() if learner.checkpoints else None
         if saved:
             state, tensors, damaged = saved
@@ -112,6 +116,9 @@ class Recipe:
                 text = f"a damaged checkpoint was passed over ({', '.join(damaged)}); the run goes on from the one before it"
                 learner.tell(events.Warned(text=text, **learner.place()))
             return learner.step
+        if learner.checkpoints and learner.checkpoints.damaged:
+            text = f"all checkpoints are damaged ({', '.join(learner.checkpoints.damaged)}); the run begins anew"
+            learner.tell(events.Warned(text=text, **learner.place()))
         if self.sizes and learner.size != self.sizes[0]:
             learner.resize(self.sizes[0])
         learner.step = 1

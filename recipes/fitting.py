@@ -70,8 +70,8 @@ def sweep(learner: Learner, start: float, end: float, batches: int, pick: str) -
     """Trains for up to `batches` batches at rising rates, then puts everything back.
 
     Each batch's loss is held against what the network made of the same views before the sweep began, so that the curve
-    shows what the rate does, and not which batch was the harder: a loss is the starting network's mean loss plus that
-    difference.
+    shows what the rate does, and not which batch was the harder: a loss is the starting network's mean loss times that
+    ratio.
     """
     kept = {name: tensor.detach().clone() for name, tensor in learner.network.state_dict().items()}
     factors = schedules.sweep(start, end, batches)
@@ -106,7 +106,7 @@ def sweep(learner: Learner, start: float, end: float, batches: int, pick: str) -
 
 def _compared(losses: list[float], starting: list[float]) -> np.ndarray:
     """Smoothed losses of a sweep, the batches' own difficulty taken out."""
-    return np.mean(starting) + lr_finder.smoothed([loss - before for loss, before in zip(losses, starting)])
+    return np.mean(starting) * lr_finder.smoothed(losses) / np.maximum(lr_finder.smoothed(starting), 1e-12)
 
 
 def _train_epoch(learner: Learner, plan: Plan, epoch: int, optimizer, average, pace: Pace) -> float:
@@ -162,7 +162,8 @@ def _train_batch(
         return total, before
 
     most = max(1, len(rows) // 2)
-    (loss, before), learner.parts = training.halving(work, min(learner.parts, most), most, learner.gave_way)
+    (loss, before), parts = training.halving(work, min(learner.parts, most), most, learner.gave_way)
+    learner.parts = max(learner.parts, parts)
     if np.isfinite(loss):
         optimizer.step()
     return loss, before

@@ -72,6 +72,13 @@ class Learner:
     ):
         if batch_size < 2:
             raise RecipeError(f"the batch is too small: {batch_size}; batch normalisation needs at least 2 images")
+        for name, value, low, high in (
+            ("ratio", ratio, 1, 1000),
+            ("smoothing", smoothing, 0, 0.9),
+            ("ema", ema, 0.01, 0.9999),
+        ):
+            if value is not None and not low <= value <= high:
+                raise RecipeError(f"{name} is out of range: {value}; give {low} to {high}")
         self.images, self.arch, self.size, self.seed = images, arch, size, seed
         self.batch_size, self.augmentation, self.smoothing, self.ema, self.ratio = (
             batch_size,
@@ -206,6 +213,8 @@ class Learner:
     def evaluate(self, split: str = "valid") -> tuple[float, dict[str, float]]:
         """Loss and metrics of a labelled split, in plain views."""
         self.prepare()
+        if split == "test":
+            raise RecipeError("the test images have no labels: evaluate('test') was asked for; evaluate train or valid")
         rows = self._split(split).rows
         logits = self._logits(rows)
         targets = self.images.targets[rows]
@@ -275,7 +284,8 @@ class Learner:
         def work(parts: int) -> torch.Tensor:
             return torch.cat([self.forward(function, part) for part in batch.chunk(parts)])
 
-        out, self.parts = training.halving(work, min(self.parts, len(batch)), len(batch), self.gave_way)
+        out, parts = training.halving(work, min(self.parts, len(batch)), len(batch), self.gave_way)
+        self.parts = max(self.parts, parts)
         return out
 
     def forward(self, function: Callable[[torch.Tensor], torch.Tensor], batch: torch.Tensor) -> torch.Tensor:
@@ -350,6 +360,7 @@ class Learner:
     def load(self, name: str) -> None:
         """The weights that `save(name)` wrote. Raises NetworkError where they are not there or do not fit."""
         exporting.load_weights(self, name)
+        self.best = None
         self.weights_changed()
 
     def export(self, folder: str | Path) -> Path:
@@ -408,7 +419,7 @@ class Learner:
 
     def gave_way(self, parts: int) -> None:
         """Tells that memory ran out and what is done about it."""
-        text = f"out of memory: batches of {self.batch_size} now go through in {parts} parts; the result is the same, but slower"
+        text = f"out of memory: batches of {self.batch_size} now go through in {parts} parts, which is slower"
         self.tell(events.Warned(text=text, **self.place()))
 
     def memory(self) -> int | None:

@@ -93,9 +93,9 @@ class Network(nn.Module):
     def freeze_to(self, group: int) -> None:
         """Layer groups before `group` (negative counts from the end) stop learning: freeze_to(-1) trains the head
         alone."""
-        group = group + 3 if group < 0 else group
+        asked, group = group, group + 3 if group < 0 else group
         if not 0 <= group <= 2:
-            raise NetworkError(f"no such layer group: {group}; there are 0 (early body), 1 (late body) and 2 (head)")
+            raise NetworkError(f"no such layer group: {asked}; there are 0 (early body), 1 (late body) and 2 (head)")
         self.frozen_to = group
         parameters = dict(self.named_parameters())
         for number, names in enumerate(self.groups):
@@ -200,6 +200,8 @@ def _make_backbone(arch: str, size: int, weights: str) -> tuple[Any, str]:
 
 def _hub_answers(seconds: float = 3.0) -> bool:
     """Whether the Hub can be reached at all; its client would try for the better part of a minute."""
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
+        return False
     if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
         return True  # only the client knows the way through
     address = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")

@@ -29,7 +29,7 @@ __all__ = ["Pace", "Pixels", "centre_square", "decode", "open_picture", "usual_s
 
 VERSION = 1  # part of every key: raise it when the same file would give other pixels
 CHUNK = 64
-MAX_PIXELS = 500_000_000
+MAX_PIXELS = 178_956_970  # where Pillow, too, suspects a decompression bomb
 
 
 @dataclass(frozen=True)
@@ -212,6 +212,8 @@ def open_picture(source: Path | np.ndarray, short: int | None = None) -> Image.I
         raise _Unusable("no such file") from None
     except PermissionError:
         raise _Unusable("no permission to read it") from None
+    except Image.DecompressionBombError:
+        raise _Unusable(f"too large: more than {MAX_PIXELS:,} pixels") from None
     except UnidentifiedImageError:
         raise _Unusable(f"not a picture: it begins with {_beginning(source)}") from None
     except Exception as error:  # decoders raise whatever their library does (struct, zlib, ValueError, OSError …)

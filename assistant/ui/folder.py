@@ -98,7 +98,7 @@ def _named(metric: str) -> str:
 
 
 def _why(reason: str) -> str:
-    return f'<span class="why">(because {text(reason)})</span>' if reason else ""
+    return f'<span class="why">({text(reason)})</span>' if reason else ""
 
 
 def _pictures(images: Images) -> str:

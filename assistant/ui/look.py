@@ -177,7 +177,7 @@ CSS = """
 .now .which { color: var(--body-text-color-subdued); font-size: 13px; min-height: 1.5em; overflow-wrap: anywhere; }
 .bar { height: 8px; border-radius: 4px; background: var(--border-color-primary); overflow: hidden; }
 .bar i { display: block; height: 100%; border-radius: 4px; background: var(--primary-500); transition: width .4s linear; }
-#start:disabled::after { content: ": a run is going on below"; white-space: pre; }
+#start { flex-wrap: wrap; column-gap: .5em; } #start:disabled::after { content: "(a run is going on below)"; }
 .buttons { gap: 10px !important; flex-wrap: wrap !important; }
 .buttons > button { flex: 0 1 auto !important; min-width: 120px !important; }
 .course { align-items: stretch; gap: 24px !important; }
@@ -199,7 +199,7 @@ CSS = """
 .scroll.slim { width: fit-content; min-width: min(100%, 300px); }
 .scroll caption { text-align: left; padding: 8px 12px; color: var(--body-text-color-subdued); font-size: 13px; }
 .scroll tr { border: 0 !important; }
-.scroll th, .scroll td { padding: 5px 9px !important; text-align: right; white-space: nowrap; border: 0 !important;
+.scroll th, .scroll td { padding: 5px 7px !important; text-align: right; white-space: nowrap; border: 0 !important;
   color: var(--body-text-color); background: none; }
 .scroll thead th { font-weight: 600; position: sticky; top: 0; background: var(--block-background-fill);
   box-shadow: inset 0 -1px var(--border-color-primary); }

@@ -156,7 +156,8 @@ def test_stop_and_resume_from_another_terminal(make_competition, tmp_path):
 
 
 def test_help_loads_nothing_heavy():
-    code = "import sys; import assistant.cli; print([m for m in ('torch', 'timm', 'gradio', 'pandas', 'kaggle') if m in sys.modules])"
+    heavy = ("torch", "timm", "gradio", "pandas", "kaggle")
+    code = f"import sys, assistant.cli; print([m for m in {heavy} if m in sys.modules])"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )

@@ -12,7 +12,9 @@ from assistant.competition import Answer, Competition, Labels, MetricChoice
 from assistant.submission import check, table, write_submission
 
 
-def competition(value: str, columns: list[str], classes: list[str], ids: list[str], task: str = "single_label", **more) -> Competition:
+def competition(
+    value: str, columns: list[str], classes: list[str], ids: list[str], task: str = "single_label", **more
+) -> Competition:
     """A competition of which only the answer matters."""
     return Competition(
         slug="drawn",
@@ -34,7 +36,9 @@ def competition(value: str, columns: list[str], classes: list[str], ids: list[st
 
 @given(
     st.lists(
-        st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1).filter(lambda t: t == t.strip()),
+        st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1).filter(
+            lambda t: t == t.strip()
+        ),
         min_size=1,
         max_size=8,
         unique=True,
@@ -95,7 +99,9 @@ def test_what_kaggle_would_refuse_is_refused_with_its_place(tmp_path, text, said
     assert any(said in problem for problem in check(path, asked)), check(path, asked)
 
 
-@pytest.mark.parametrize(("cell", "said"), [("nan", "finite"), ("inf", "finite"), ("x", "not a number"), ("-0.1", "between 0 and 1")])
+@pytest.mark.parametrize(
+    ("cell", "said"), [("nan", "finite"), ("inf", "finite"), ("x", "not a number"), ("-0.1", "between 0 and 1")]
+)
 def test_a_cell_that_is_no_probability_is_refused(tmp_path, cell, said):
     asked = competition("probability", ["label"], ["cat", "dog"], ["1"], positive="dog")
     path = tmp_path / "s.csv"
