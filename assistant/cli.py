@@ -114,7 +114,10 @@ def run(
     valid: Annotated[float, typer.Option(help="Share of the labelled images that validates, with one fold.")] = 0.2,
     seed: Annotated[int, typer.Option(help="Seed of the split and of everything random.")] = 42,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    batch_size: Annotated[int | None, typer.Option(help="Images a step.  [default: 64]", show_default=False)] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(help="Images a step.  [default: 64; 32 for fewer than 3,200 training images]", show_default=False),
+    ] = None,
     augment: Annotated[
         str | None,
         typer.Option(
@@ -133,7 +136,7 @@ def run(
         int | None, typer.Option(help="Cycles of the last step at most.  [default: 3]", show_default=False)
     ] = None,
     smoothing: Annotated[float, typer.Option(help="Label smoothing.")] = 0.0,
-    ema: Annotated[float | None, typer.Option(help="Decay of averaged weights, such as 0.99.")] = None,
+    ema: Annotated[float, typer.Option(help="Decay of the averaged weights (EMA) that are kept; 0 for none.")] = 0.99,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     out: Annotated[
         Path | None,

@@ -55,7 +55,9 @@ class Options(BaseModel):
     valid: float = Field(0.2, gt=0, lt=1, description="Share of the labelled images that validates, with one fold.")
     seed: int = Field(42, ge=0, description="Seed of the split and of everything random.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
-    batch_size: int = Field(64, ge=2, le=4096, description="Images a step.")
+    batch_size: int | None = Field(
+        None, ge=2, le=4096, description="Images a step (default: 64; 32 for fewer than 3,200 training images)."
+    )
     augment: str = Field("side_on", description="plain, side_on or top_down.")
     max_zoom: float = Field(1.1, ge=1, le=3, description="Largest enlargement of a random view.")
     ratio: float = Field(10.0, ge=1, le=100, description="How much lower each earlier layer group's rate is.")
@@ -63,7 +65,7 @@ class Options(BaseModel):
         None, ge=1, le=20, description="Cycles of the last step at most (default: the recipe's)."
     )
     smoothing: float = Field(0.0, ge=0, lt=0.5, description="Label smoothing.")
-    ema: float | None = Field(None, gt=0, lt=1, description="Decay of averaged weights, such as 0.99.")
+    ema: float = Field(0.99, ge=0, lt=1, description="Decay of the averaged weights (EMA) that are kept; 0 for none.")
     precision: str = Field("auto", description="auto, fp32 or bf16.")
 
     @field_validator("sizes")

@@ -40,8 +40,8 @@ LABELS = {
     "device": "Device",
 }
 FIELDS = tuple(LABELS)
-WHOLE = ("tta", "seed", "batch_size", "folds")
-UNSET = {"max_cycles": "the recipe's", "ema": "off"}  # settings that may be left empty, and what that means
+WHOLE = ("tta", "seed", "folds")
+UNSET = {"max_cycles": "the recipe's", "batch_size": "by the number of images"}  # settings that may be left empty, and what that means
 CHOICES: dict[str, list] = {
     "augment": STYLES,
     "weights": [("Pretrained", "auto"), ("Random", "none")],
