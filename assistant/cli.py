@@ -30,7 +30,9 @@ JSON = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; the next free one where it is taken.")] = 7860,
+    port: Annotated[
+        int | None, typer.Option(help="Port.  [default: 7860, or the next free one]", show_default=False)
+    ] = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = False,
 ) -> None:
     """Open the web app."""
@@ -41,8 +43,7 @@ def serve(
         "import app, sys; sys.exit(app.main(sys.argv[1:]))",
         "--host",
         host,
-        "--port",
-        str(port),
+        *(["--port", str(port)] if port is not None else []),
     ]
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")])

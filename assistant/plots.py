@@ -85,7 +85,9 @@ def metric(epochs: Sequence[Epoch], name: str, larger_is_better: bool | None = N
     said = name.replace("_", " ")
     figure, axes, x = _over_epochs(epochs, f"Validation {said} after each epoch", said)
     _line(axes, x, values, ACCENT, "validation")
-    best = int(np.nanargmax(values if larger_is_better else -values))
+    top = np.nanmax(values) if larger_is_better else np.nanmin(values)
+    kept = [i for i, epoch in enumerate(epochs) if epoch.best and values[i] == top]  # among equals, the weights kept
+    best = kept[-1] if kept else int(np.flatnonzero(values == top)[0])
     axes.scatter(best + 1, values[best], label=f"best: {values[best]:.4f}, epoch {best + 1}", **RING)
     figure.legend(**LEGEND)
     return figure

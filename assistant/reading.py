@@ -40,7 +40,7 @@ def read(folder: Path | str) -> Competition:
     """What the competition in `folder` asks for. Raises CompetitionError in one line."""
     root = Path(folder).resolve()
     if not root.is_dir():
-        raise CompetitionError(f"no such folder: {folder}; give a folder, or the word sample")
+        raise CompetitionError(f"no such folder: {folder}; name one with pictures and their labels")
     page = _page(root)
     tables = _tables(root)
     try:

@@ -132,7 +132,7 @@ class Shown:
     def _run_done(self, event: events.RunDone) -> None:
         for view, scores in event.scores.items():
             numbers = ", ".join(f"{name} {_number(value)}" for name, value in scores.items())
-            self._print(f"  {VIEWS.get(view, view):<34}{numbers}")
+            self._print(f"  {VIEWS.get(view, view):<36}{numbers}")
         self._print(f"done in {clock(event.seconds)}", "bold")
 
 
