@@ -41,7 +41,8 @@ LABELS = {
 }
 FIELDS = tuple(LABELS)
 WHOLE = ("tta", "seed", "folds")
-UNSET = {"max_cycles": "the recipe's", "batch_size": "by the number of images"}  # settings that may be left empty, and what that means
+# settings that may be left empty, and what that means
+UNSET = {"max_cycles": "the recipe's", "batch_size": "by the number of images"}
 CHOICES: dict[str, list] = {
     "augment": STYLES,
     "weights": [("Pretrained", "auto"), ("Random", "none")],
