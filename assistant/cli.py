@@ -117,7 +117,7 @@ def run(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     batch_size: Annotated[
         int | None,
-        typer.Option(help="Images a step.  [default: 64; 32 for fewer than 3,200 training images]", show_default=False),
+        typer.Option(help="Images a step.  [default: 64]", show_default=False),
     ] = None,
     augment: Annotated[
         str | None,

@@ -55,9 +55,7 @@ class Options(BaseModel):
     valid: float = Field(0.2, gt=0, lt=1, description="Share of the labelled images that validates, with one fold.")
     seed: int = Field(42, ge=0, description="Seed of the split and of everything random.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
-    batch_size: int | None = Field(
-        None, ge=2, le=4096, description="Images a step (default: 64; 32 for fewer than 3,200 training images)."
-    )
+    batch_size: int = Field(64, ge=2, le=4096, description="Images a step.")
     augment: str = Field("side_on", description="plain, side_on or top_down.")
     max_zoom: float = Field(1.1, ge=1, le=3, description="Largest enlargement of a random view.")
     ratio: float = Field(10.0, ge=1, le=100, description="How much lower each earlier layer group's rate is.")

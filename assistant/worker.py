@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-FEW = 3200  # training images below which 64 a step would leave fewer than 50 steps an epoch
 _BATCH_EVERY = 0.5  # seconds between two batch events on disk
 
 
@@ -220,7 +219,7 @@ class Worker:
                 options.sizes[0],
                 weights,
                 options.seed + fold,
-                batch_size=options.batch_size or (32 if len(images.train) < FEW else 64),
+                batch_size=options.batch_size,
                 augmentation=Augmentation(options.augment, options.max_zoom),
                 metric_name=self.competition.metric.name,
                 smoothing=options.smoothing,

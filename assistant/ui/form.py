@@ -40,9 +40,8 @@ LABELS = {
     "device": "Device",
 }
 FIELDS = tuple(LABELS)
-WHOLE = ("tta", "seed", "folds")
-# settings that may be left empty, and what that means
-UNSET = {"max_cycles": "the recipe's", "batch_size": "by the number of images"}
+WHOLE = ("tta", "seed", "batch_size", "folds")
+UNSET = {"max_cycles": "the recipe's"}  # settings that may be left empty, and what that means
 CHOICES: dict[str, list] = {
     "augment": STYLES,
     "weights": [("Pretrained", "auto"), ("Random", "none")],
