@@ -137,7 +137,7 @@ def run(
         int | None, typer.Option(help="Cycles of the last step at most.  [default: 3]", show_default=False)
     ] = None,
     smoothing: Annotated[float, typer.Option(help="Label smoothing.")] = 0.0,
-    ema: Annotated[float, typer.Option(help="Decay of the averaged weights (EMA) that are kept; 0 for none.")] = 0.99,
+    ema: Annotated[float, typer.Option(help="Decay of averaged weights (EMA), such as 0.99; 0 for none.")] = 0.0,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     out: Annotated[
         Path | None,

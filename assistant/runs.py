@@ -63,7 +63,7 @@ class Options(BaseModel):
         None, ge=1, le=20, description="Cycles of the last step at most (default: the recipe's)."
     )
     smoothing: float = Field(0.0, ge=0, lt=0.5, description="Label smoothing.")
-    ema: float = Field(0.99, ge=0, lt=1, description="Decay of the averaged weights (EMA) that are kept; 0 for none.")
+    ema: float = Field(0.0, ge=0, lt=1, description="Decay of averaged weights (EMA), such as 0.99; 0 for none.")
     precision: str = Field("auto", description="auto, fp32 or bf16.")
 
     @field_validator("sizes")
