@@ -17,7 +17,7 @@ import pandas as pd
 
 from assistant.competition import Answer, Competition, CompetitionError, Labels, MetricChoice, TaskName
 from recipes.errors import ImagesError, few
-from recipes.images import image_files
+from recipes.files import image_files
 from recipes.tasks import guess_task, sorted_classes
 
 __all__ = ["read"]

@@ -279,8 +279,8 @@ def worker_environment() -> dict[str, str]:
 
 def started_at(pid: int) -> float:
     """When a process started: with its number, a name that no later process has. On Linux seconds since boot, which
-    (unlike the time of day
-    that psutil derives from them) are the same for every reader when the clock is set. Raises psutil.Error."""
+    (unlike the time of day that psutil derives from them) are the same for every reader when the clock is set. Raises
+    psutil.Error."""
     try:
         ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
         return int(ticks) / os.sysconf("SC_CLK_TCK")

@@ -63,7 +63,7 @@ class StopFile:
     """Watches for `stop.json`, ten times a second: called, it says whether to stop now.
 
     Where the run is in something long (an import, a batch of a large network), the process ends by itself after a
-    second and a half: whatever it was doing, resume goes on from the last checkpoint.
+    second: whatever it was doing, resume goes on from the last checkpoint.
     """
 
     def __init__(self, folder: Path, log: EventLog):
@@ -88,7 +88,7 @@ class StopFile:
                 pass
             if self() and since is None:
                 since = time.monotonic()
-            if since is not None and not self.keep_best and time.monotonic() - since > 1.5 and not self.obeyed:
+            if since is not None and not self.keep_best and time.monotonic() - since > 1 and not self.obeyed:
                 self.log(events.RunStopped(during=self.log.doing))
                 os._exit(0)
             time.sleep(0.1)

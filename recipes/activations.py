@@ -12,6 +12,7 @@ import torch
 
 from recipes.network import Network
 from recipes.pixels import Pace
+from recipes.predicting import run_in_parts
 from recipes.store import StoredArray, digest
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Activations:
 
         def make(out: np.ndarray, first: int, last: int) -> dict:
             with torch.inference_mode():
-                features = learner.run_in_parts(network.features, viewer.plain(rows[first:last]))
+                features = run_in_parts(learner, network.features, viewer.plain(rows[first:last]))
                 out[first:last] = features.float().cpu().numpy()
             return {}
 

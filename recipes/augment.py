@@ -61,8 +61,7 @@ class Viewer:
     """Views of decoded images as normalised batches: float32 (batch, 3, size, size), channels last, on `device`.
 
     `mean` and `std` are the backbone's, for values from 0 to 1. On a GPU the whole store moves there when it takes
-    less than
-    `share` of the free memory; then a batch needs no copy.
+    less than `share` of the free memory; then a batch needs no copy.
     """
 
     def __init__(

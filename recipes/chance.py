@@ -1,8 +1,8 @@
 """Chance as a function of (seed, step, epoch, image): no random state is carried from one moment to the next.
 
-A run that is killed and resumed therefore draws what it would have drawn anyway, a rate sweep disturbs nothing
-after it, and two processes can draw for their own images without talking to each other. The mixer is splitmix64
-(Steele, Lea & Flood 2014), applied to the coordinates one after the other.
+A run that is killed and resumed therefore draws what it would have drawn anyway, a rate sweep disturbs nothing after
+it, and two processes can draw for their own images without talking to each other. The mixer is splitmix64 (Steele,
+Lea & Flood 2014), applied to the coordinates one after the other.
 """
 
 from __future__ import annotations

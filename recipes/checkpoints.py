@@ -1,8 +1,8 @@
 """What a run goes on from after any death: the learner's whole state, on disk whole or not at all.
 
 A checkpoint is a folder with `state.json` and `state.safetensors`, written under another name and then renamed; the
-last two are kept.
-`state.json` holds the tensors' checksum, so a file that was damaged later is noticed and the one before it is taken.
+last two are kept. `state.json` holds the tensors' checksum, so a file that was damaged later is noticed and the one
+before it is taken.
 """
 
 from __future__ import annotations

@@ -69,9 +69,9 @@ def fit(learner: Learner, plan: Plan, rates: tuple[float, float, float]) -> list
 def sweep(learner: Learner, start: float, end: float, batches: int, pick: str) -> lr_finder.SweepResult:
     """Trains for up to `batches` batches at rising rates, then puts everything back.
 
-    Each batch's loss is held against what the network made of the same views before the sweep began, so that the curve
-    shows what the rate does, and not which batch was the harder: a loss is the starting network's mean loss times that
-    ratio.
+    Each batch's loss is held against what the network made of the same views before the sweep began, so that the
+    curve shows what the rate does, and not which batch was the harder: a loss is the starting network's mean loss
+    times that ratio.
     """
     kept = {name: tensor.detach().clone() for name, tensor in learner.network.state_dict().items()}
     factors = schedules.sweep(start, end, batches)

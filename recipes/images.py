@@ -17,35 +17,12 @@ import numpy as np
 import pandas as pd
 
 from recipes import chance
-from recipes.errors import ImagesError, few, nearest
-from recipes.tasks import TASK_NAMES, MultiLabel, Regression, SingleLabel, Task, guess_task, sorted_classes
+from recipes.errors import ImagesError, few
+from recipes.files import Files, beside, image_files
+from recipes.labels import as_picture, as_text, column_named, encode, one_row_an_id, read_table
+from recipes.tasks import MultiLabel, Regression, SingleLabel, Task, sorted_classes
 
-__all__ = ["IMAGE_SUFFIXES", "Images", "Split", "image_files"]
-
-IMAGE_SUFFIXES = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".gif",
-        ".bmp",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".jp2",
-        ".j2k",
-        ".tga",
-        ".ico",
-        ".avif",
-    ]
-)
-_JUNK_FOLDERS = frozenset({"__MACOSX", ".ipynb_checkpoints"})
+__all__ = ["Images", "Split"]
 
 TRAIN, VALID, TEST, ASIDE = 0, 1, 2, -1
 
@@ -101,18 +78,17 @@ class Images:
         """Images named by a CSV: a column of ids and a column of labels, or several columns (one-hot or numbers).
 
         `folder` and `test` are folders, beside the CSV where they are there; `test` may also map ids to files, in the
-        order in
-        which they are to be predicted. An id is a file name with or without `suffix`. Without column names the first
-        column is the id and
-        the second the label. `valid` is the share that validates, or the ids that do. `task` is auto, single_label,
-        multi_label or regression. Labels whose file is missing are set aside and named. Raises ImagesError.
+        order in which they are to be predicted. An id is a file name with or without `suffix`. Without column names
+        the first column is the id and the second the label. `valid` is the share that validates, or the ids that do.
+        `task` is auto, single_label, multi_label or regression. Labels whose file is missing are set aside and named.
+        Raises ImagesError.
         """
-        table, base = _read_table(csv)
-        id_column = _column(table, id_column, 0)
+        table, base = read_table(csv)
+        id_column = column_named(table, id_column, 0)
         columns = [label_column] if isinstance(label_column, str) else list(label_column or [])
-        columns = [_column(table, name, 1) for name in columns] or [_column(table, None, 1)]
-        table = _one_row_an_id(table, id_column, columns)
-        files = _Files(_beside(folder, base))
+        columns = [column_named(table, name, 1) for name in columns] or [column_named(table, None, 1)]
+        table = one_row_an_id(table, id_column, columns)
+        files = Files(beside(folder, base))
         ids, labels, sources, set_aside = [], [], [], {}
         for name, *values in table[[id_column, *columns]].itertuples(index=False, name=None):
             path = files.find(name, suffix)
@@ -129,7 +105,7 @@ class Images:
                 f"no images found: none of the {len(table):,} ids in column {id_column} (such as {few(table[id_column])}) "
                 f"has a file in {files.root}; check folder= and suffix="
             )
-        targets, made = _encode(labels, columns, task)
+        targets, made = encode(labels, columns, task)
         images = cls(tuple(ids), tuple(sources), targets, np.zeros(len(ids), np.int8), made, set_aside, seed=seed)
         images = images._with_validation(valid, seed)
         return images._with_test_files(test, base, suffix)._checked()
@@ -202,17 +178,17 @@ class Images:
             raise ImagesError(f"images and labels differ in number: {len(x):,} and {len(y):,}; give one label an image")
         if len(x) == 0:
             raise ImagesError("no images found: the array is empty; give at least two classes of images")
-        arrays = [_as_picture(array) for array in x]
+        arrays = [as_picture(array) for array in x]
         rows = [
-            tuple(_as_text(v) for v in row) if np.ndim(row) else (_as_text(row),)
+            tuple(as_text(v) for v in row) if np.ndim(row) else (as_text(row),)
             for row in (y.tolist() if isinstance(y, np.ndarray) else y)
         ]
-        targets, made = _encode(rows, [str(i) for i in range(len(rows[0]))], task)
+        targets, made = encode(rows, [str(i) for i in range(len(rows[0]))], task)
         ids = tuple(str(i) for i in range(len(arrays)))
         images = cls(ids, tuple(arrays), targets, np.zeros(len(ids), np.int8), made, seed=seed)
         images = images._with_validation(valid if isinstance(valid, (int, float)) else [str(i) for i in valid], seed)
         if test is not None:
-            images = images._with_test([str(i) for i in range(len(test))], [_as_picture(array) for array in test])
+            images = images._with_test([str(i) for i in range(len(test))], [as_picture(array) for array in test])
         return images._checked()
 
     # ---------------------------------------------------------------- reading it
@@ -339,7 +315,7 @@ class Images:
             return self
         if isinstance(test, Mapping):
             return self._with_test([str(name) for name in test], [Path(path) for path in test.values()])
-        folder, found = image_files(_beside(test, base))
+        folder, found = image_files(beside(test, base))
         return self._with_test([_bare(path, folder, suffix) for path in found], found)
 
     def _with_test(self, ids: Sequence[str], sources: Sequence[Path | np.ndarray]) -> Images:
@@ -388,142 +364,6 @@ class Images:
         return replace(self, split=split, notes=tuple(notes), task=task)
 
 
-def image_files(folder: str | os.PathLike) -> tuple[Path, list[Path]]:
-    """The folder and every image file below it, sorted by path; hidden files and archive junk are left out.
-
-    Raises ImagesError where the folder is not there or holds no image.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ImagesError(f"no such folder: {folder}; {_beside_it(folder)}")
-    found: list[str] = []
-    for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if name not in _JUNK_FOLDERS and not name.startswith(".")]
-        found += [
-            os.path.join(place, name)
-            for name in files
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
-        ]
-    if not found:
-        raise ImagesError(
-            f"no images found: {folder} holds no file that ends like one (.jpg, .png, .tif …); check the folder"
-        )
-    return folder, [Path(path) for path in sorted(found)]
-
-
-class _Files:
-    """Where the file of an id is: by its path below the folder, else by that without the ending, else by its name."""
-
-    def __init__(self, root: Path):
-        self.root, files = image_files(root)
-        self.by_path = {path.relative_to(root).as_posix(): path for path in files}
-        self.by_stem: dict[str, Path | None] = {}
-        self.by_name: dict[str, Path | None] = {}
-        for relative, path in self.by_path.items():
-            for known, keys in (
-                (self.by_stem, {os.path.splitext(relative)[0]}),
-                (self.by_name, {path.stem, path.name}),
-            ):
-                for key in keys:
-                    known[key] = None if known.get(key, path) != path else path  # None: it could be any of several
-
-    def find(self, name: str, suffix: str) -> Path | None:
-        found = self.by_path.get(name + suffix) or self.by_path.get(name)
-        return found or (self.by_stem[name] if name in self.by_stem else self.by_name.get(name))
-
-
-def _read_table(csv: str | os.PathLike | pd.DataFrame) -> tuple[pd.DataFrame, Path]:
-    if isinstance(csv, pd.DataFrame):
-        return csv.astype(str).where(csv.notna(), ""), Path()
-    path = Path(csv)
-    if not path.is_file():
-        raise ImagesError(f"no such file: {path}; {_beside_it(path)}")
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ImagesError(f"not a table: {path.name}: {' '.join(str(error).split())}; save it as UTF-8 CSV") from None
-    return table, path.parent
-
-
-def _column(table: pd.DataFrame, name: str | None, position: int) -> str:
-    if name is None:
-        if len(table.columns) <= position:
-            raise ImagesError(f"too few columns: {few(table.columns)}; a column of ids and one of labels are needed")
-        return str(table.columns[position])
-    if name not in table.columns:
-        like = nearest(name, map(str, table.columns)) or list(map(str, table.columns))
-        raise ImagesError(f"no such column: {name!r}; there are {few(like, 8)}")
-    return name
-
-
-def _one_row_an_id(table: pd.DataFrame, id_column: str, columns: list[str]) -> pd.DataFrame:
-    named = table.loc[table[id_column] != "", [id_column, *columns]]
-    table = named.loc[~named.duplicated()]
-    twice = table[id_column][table[id_column].duplicated()]
-    if len(twice):
-        raise ImagesError(f"an id has two labels: {few(twice)} in column {id_column}; keep one row an image")
-    return table
-
-
-def _encode(labels: Sequence[tuple[str, ...]], columns: Sequence[str], task: str) -> tuple[np.ndarray, Task]:
-    if task not in ("auto", *TASK_NAMES):
-        raise ImagesError(f"no such task: {task!r}; there are auto, {', '.join(TASK_NAMES)}")
-    if len(columns) > 1:
-        return _encode_columns(labels, columns, task)
-    texts = [label[0] for label in labels]
-    kind = guess_task(texts) if task == "auto" else task
-    if kind == "regression":
-        made: Task = Regression(tuple(columns))
-    elif kind == "multi_label":
-        made = MultiLabel(sorted_classes([word for text in texts for word in text.split()]))
-    else:
-        made = SingleLabel(sorted_classes(texts))
-    return made.encode(texts), made
-
-
-def _encode_columns(labels: Sequence[tuple[str, ...]], columns: Sequence[str], task: str) -> tuple[np.ndarray, Task]:
-    numbers = Regression(tuple(columns)).encode([" ".join(row) for row in labels])
-    marks = bool(np.isin(numbers, (0, 1)).all())
-    one_each = marks and bool((numbers.sum(1) == 1).all())
-    kind = task if task != "auto" else "single_label" if one_each else "multi_label" if marks else "regression"
-    if kind == "regression":
-        return numbers, Regression(tuple(columns))
-    if not marks or (kind == "single_label" and not one_each):
-        raise ImagesError(
-            f"columns are not {kind} marks: {few(columns)} hold other values than one-hot 0 and 1; try task='auto'"
-        )
-    if kind == "multi_label":
-        return numbers, MultiLabel(tuple(columns))
-    return numbers.argmax(1).astype(np.int64), SingleLabel(tuple(columns))
-
-
-def _as_picture(array: np.ndarray) -> np.ndarray:
-    array = np.asarray(array)
-    channels = array.shape[2:] in ((), (1,), (3,), (4,))
-    if array.ndim not in (2, 3) or array.dtype != np.uint8 or not channels or array.size == 0:
-        raise ImagesError(
-            f"not a picture: an array of {array.dtype} with shape {array.shape}; give uint8, H×W or H×W×C with 1, 3 or 4 channels"
-        )
-    return array
-
-
-def _as_text(value: object) -> str:
-    return str(int(value)) if isinstance(value, (float, np.floating)) and value.is_integer() else str(value)
-
-
 def _bare(path: Path, folder: Path, suffix: str) -> str:
     relative = path.relative_to(folder).as_posix()
     return relative.removesuffix(suffix)
-
-
-def _beside(folder: str | os.PathLike, base: Path) -> Path:
-    folder = Path(folder)
-    return base / folder if not folder.is_absolute() and (base / folder).is_dir() else folder
-
-
-def _beside_it(path: Path) -> str:
-    try:
-        names = sorted(os.listdir(path.parent))
-    except OSError:
-        return f"{path.parent} is not there either"
-    return f"beside it are {few(nearest(path.name, names) or names, 5)}" if names else f"{path.parent} is empty"

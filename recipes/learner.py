@@ -11,38 +11,34 @@ from typing import Any
 import numpy as np
 import torch
 
-from recipes import events, exporting, fitting, progress, state, training, tta
+from recipes import events, exporting, fitting, predicting, progress, state, training, tta
 from recipes.activations import Activations
 from recipes.augment import SIDE_ON, Augmentation, Viewer
 from recipes.checkpoints import Checkpoints
+from recipes.device import chosen_device, chosen_precision
 from recipes.errors import RecipeError, Stopped
-from recipes.images import Images, Split
+from recipes.images import Images
 from recipes.lr_finder import PICKS, SweepResult
 from recipes.metrics import default_metrics, metric
 from recipes.network import Network
-from recipes.pixels import Pace, Pixels
+from recipes.pixels import Pixels
 from recipes.shelf import Shelf, ready
 from recipes.store import default_cache
-from recipes.tasks import answers_of, loss_of
 
 __all__ = ["Learner"]
 
-TTA, PREVIEW = -2, -3  # places of chance that no epoch has
+PREVIEW = -3  # a place of chance that no epoch has
 
 
 class Learner:
     """Images, a network and how they are trained. Every long call takes `report=`, a function that is given each event.
 
     `arch` is any timm architecture; `size` the side in pixels of the square views; `weights` auto (a file in
-    `RECIPES_WEIGHTS`, else the
-    Hub), none (random) or a safetensors file. `metric` names the score that picks the best weights; `smoothing` is
-    label smoothing; `ema` the
-    decay of averaged weights; `ratio` how much smaller each earlier layer group's rate is; `crop` the share of the
-    shorter side that a plain
-    view shows (auto: .875 where the pictures are at least half as large again as `size`, else all); `largest` a size
-    that is going to be
-    asked for later; `precision` auto (bf16 on a GPU that has it), fp32 or bf16. `should_stop` is asked several times
-    a second.
+    `RECIPES_WEIGHTS`, else the Hub), none (random) or a safetensors file. `metric` names the score that picks the
+    best weights; `smoothing` is label smoothing; `ema` the decay of averaged weights; `ratio` how much smaller each
+    earlier layer group's rate is; `crop` the share of the shorter side that a plain view shows (auto: .875 where the
+    pictures are at least half as large again as `size`, else all); `largest` a size that is going to be asked for
+    later; `precision` auto (bf16 on a GPU that has it), fp32 or bf16. `should_stop` is asked several times a second.
 
     Raises RecipeError and its kinds for what a user can put right, Stopped when `should_stop` said so.
     """
@@ -89,8 +85,8 @@ class Learner:
         )
         self.cache, self.folder = Path(cache) if cache else default_cache(), Path(folder)
         self.reporter, self.should_stop = report, should_stop
-        self.device = _device(device)
-        self.precision = _precision(precision, self.device)
+        self.device = chosen_device(device)
+        self.precision = chosen_precision(precision, self.device)
         self.metrics = default_metrics(images.task)
         if metric_name is not None:
             first = metric(metric_name, images.task)
@@ -154,9 +150,8 @@ class Learner:
         """SGDR: `cycles` cosine cycles of `cycle_len` epochs, each `cycle_mult` times as long as the one before.
 
         `rates` is one float for the head (each group before has `ratio` times less) or one rate a layer group;
-        without it, the rate of the last
-        sweep. With `until_overfitting`, a cycle that brings no better score is the last, and the best weights are
-        what remains, also after a stop. Returns the epochs.
+        without it, the rate of the last sweep. With `until_overfitting`, a cycle that brings no better score is the
+        last, and the best weights are what remains, also after a stop. Returns the epochs.
         """
         with self.reporting(report):
             plan = training.Plan.sgdr(self.batches(), cycles, cycle_len, cycle_mult, until_overfitting, final)
@@ -193,8 +188,8 @@ class Learner:
         """Raises the rate from `start` to `end` over `batches` batches and watches the loss; stops at NaN or four
         times the best.
 
-        `pick` names the suggestion: auto, valley, steepest, minimum or edge. Leaves no trace: weights, statistics, optimizer and
-        all later draws are bit-identical with and without it.
+        `pick` names the suggestion: auto, valley, steepest, minimum or edge. Leaves no trace: weights, statistics,
+        optimizer and all later draws are bit-identical with and without it.
         """
         if not 0 < start < end or batches < 2:
             raise RecipeError(
@@ -212,15 +207,7 @@ class Learner:
 
     def evaluate(self, split: str = "valid") -> tuple[float, dict[str, float]]:
         """Loss and metrics of a labelled split, in plain views."""
-        self.prepare()
-        if split == "test":
-            raise RecipeError("the test images have no labels: evaluate('test') was asked for; evaluate train or valid")
-        rows = self._split(split).rows
-        logits = self._logits(rows)
-        targets = self.images.targets[rows]
-        loss = loss_of(self.images.task, logits, torch.from_numpy(targets)).item()
-        answers = answers_of(self.images.task, logits).numpy()
-        return loss, {made.name: made(targets, answers) for made in self.metrics}
+        return predicting.evaluate(self, split)
 
     def predict(self, split: str = "test", *, report: events.Report | None = None) -> np.ndarray:
         """Probabilities (numbers, for regression) of plain views, float32 (images, classes), rows in the split's order.
@@ -228,65 +215,15 @@ class Learner:
         A test image without a usable picture gets the prior: class frequencies of the training images, or their median.
         """
         with self.reporting(report):
-            self.prepare()
-            return self._answers(split, lambda rows: self._logits(rows, "predict"))
+            return predicting.plain_answers(self, split)
 
     def tta(self, split: str = "test", n: int = 4, *, report: events.Report | None = None) -> np.ndarray:
         """Test-time augmentation: the mean of the plain answer and of `n` random views' answers; shape as in
         `predict`."""
         with self.reporting(report):
-            self.prepare()
             return tta.passes(self, split, n).mean(0)
 
-    def view_answers(self, split: str, number: int) -> np.ndarray:
-        """Answers to one random view of each image, the `number`-th: what TTA takes the mean of."""
-        self.prepare()
-
-        def logits(rows: np.ndarray) -> torch.Tensor:
-            return self._passed(
-                rows, lambda some: self.viewer.random(some, self.augmentation, self.seed, TTA, number), "predict"
-            )
-
-        return self._answers(split, logits)
-
-    def _answers(self, split: str, logits: Callable[[np.ndarray], torch.Tensor]) -> np.ndarray:
-        part = self._split(split)
-        prior = self.images.task.prior(self.images.targets[self.images.train.rows])
-        answers = np.tile(prior.astype(np.float32), (len(part), 1))
-        seen = np.array([row not in self.pixels.broken for row in part.rows], bool)
-        if seen.any():
-            answers[seen] = answers_of(self.images.task, logits(part.rows[seen])).numpy()
-        return answers
-
-    def _logits(self, rows: np.ndarray, stage: str = "valid") -> torch.Tensor:
-        """Logits of plain views on the CPU, float32; from cached activations while the body is frozen."""
-        self.network.eval()
-        if self.network.frozen_to == 2:
-            with torch.inference_mode():
-                return self.forward(self.network.head_on, self.activations.of(rows)).float().cpu()
-        return self._passed(rows, self.viewer.plain, stage)
-
-    def _passed(self, rows: np.ndarray, view: Callable[[np.ndarray], torch.Tensor], stage: str) -> torch.Tensor:
-        self.network.eval()
-        pace = Pace(self.tell, self.place(), stage)
-        out, done = [], 0
-        with torch.inference_mode():
-            for some in np.array_split(rows, max(1, -(-len(rows) // self.batch_size))):
-                self.obey()
-                out.append(self.run_in_parts(self.network, view(some)).float().cpu())
-                done += len(some)
-                pace(done, len(rows))
-        return torch.cat(out)
-
-    def run_in_parts(self, function: Callable[[torch.Tensor], torch.Tensor], batch: torch.Tensor) -> torch.Tensor:
-        """A forward pass, in parts where memory does not hold the batch."""
-
-        def work(parts: int) -> torch.Tensor:
-            return torch.cat([self.forward(function, part) for part in batch.chunk(parts)])
-
-        out, parts = training.halving(work, min(self.parts, len(batch)), len(batch), self.gave_way)
-        self.parts = max(self.parts, parts)
-        return out
+    # ---------------------------------------------------------------- passes through the network
 
     def forward(self, function: Callable[[torch.Tensor], torch.Tensor], batch: torch.Tensor) -> torch.Tensor:
         """`function(batch)` at the learner's precision."""
@@ -448,31 +385,3 @@ class Learner:
             yield
         finally:
             self.network.load_state_dict(kept)
-
-    def _split(self, name: str) -> Split:
-        if name not in ("train", "valid", "test"):
-            raise RecipeError(f"no such split: {name!r}; there are train, valid and test")
-        return getattr(self.images, name)
-
-
-def _device(name: str) -> torch.device:
-    if name != "auto":
-        try:
-            device = torch.device(name)
-            torch.zeros(1, device=device)
-        except (RuntimeError, AssertionError) as error:
-            raise RecipeError(
-                f"no such device: {name!r} ({' '.join(str(error).split())[:80]}); take auto or cpu"
-            ) from None
-        return device
-    from accelerate import PartialState
-
-    return torch.device(str(PartialState().device))
-
-
-def _precision(name: str, device: torch.device) -> str:
-    if name not in ("auto", "fp32", "bf16"):
-        raise RecipeError(f"no such precision: {name!r}; there are auto, fp32 and bf16")
-    if name == "auto":
-        return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
-    return name

@@ -1,9 +1,8 @@
 """A timm backbone, the fast.ai head and three layer groups; and where weights come from.
 
 The head is fastai's: concatenated pooling → BatchNorm → Dropout .25 → Linear 512 → ReLU → BatchNorm → Dropout .5 →
-Linear.
-For networks of tokens, pooling joins the class token (where there is none, the mean) and the mean (the maximum) of
-the patches.
+Linear. For networks of tokens, pooling joins the class token (where there is none, the mean) and the mean (the
+maximum) of the patches.
 """
 
 from __future__ import annotations
@@ -32,9 +31,9 @@ class Network(nn.Module):
     """`forward`: float (n, 3, size, size) → logits (n, outputs). `features`: the same → pooled activations (n,
     features).
 
-    `head_on(features)` gives the logits of pooled activations, which are `width` numbers an image. `groups` are three lists of
-    parameter names: early body, late body,
-    head. Raises NetworkError for an unknown architecture, a size that it cannot take, or weights that do not fit.
+    `head_on(features)` gives the logits of pooled activations, which are `width` numbers an image. `groups` are three
+    lists of parameter names: early body, late body, head. Raises NetworkError for an unknown architecture, a size
+    that it cannot take, or weights that do not fit.
     """
 
     backbone: Any
@@ -107,9 +106,8 @@ class Network(nn.Module):
         activations.
 
         Where the body has pretrained weights, its BatchNorm statistics are kept throughout (fastai's `bn_freeze`):
-        those of a few
-        small batches are worse. On 1,600 photos at 128 px that was .9725 against .9475 in validation accuracy after
-        unfreezing.
+        those of a few small batches are worse. On 1,600 photos at 128 px that was .9725 against .9475 in validation
+        accuracy after unfreezing.
         """
         super().train(mode)
         if mode and self.frozen_to == 2:

@@ -1,10 +1,9 @@
 """Every image decoded once and kept as uint8 on disk; what cannot be decoded is set aside and named.
 
 An image is scaled so that its shorter side is `size / crop` pixels, and kept with its whole longer side up to a limit
-that
-the pictures themselves set (their 90th percentile of long to short side, at most 2). Portraits are stored turned, so
-that all rows have one shape and a batch is one gather. JPEGs are decoded at the smallest DCT scale that is large
-enough. A smaller size is derived from a larger one that is there, not decoded again.
+that the pictures themselves set (their 90th percentile of long to short side, at most 2). Portraits are stored
+turned, so that all rows have one shape and a batch is one gather. JPEGs are decoded at the smallest DCT scale that is
+large enough. A smaller size is derived from a larger one that is there, not decoded again.
 """
 
 from __future__ import annotations
@@ -35,9 +34,9 @@ MAX_PIXELS = 178_956_970  # where Pillow, too, suspects a decompression bomb
 @dataclass(frozen=True)
 class Pixels:
     """Decoded images. `array` uint8 (n, height, width, 3), `height` the shorter side; `shape` int32 (n, 2) the used
-    height and
-    width of each row; `turned` says that a row is stored with its axes swapped. `broken` maps a row to a reason. `scales`
-    are the shorter side and the greatest width that pictures were brought to, one after the other."""
+    height and width of each row; `turned` says that a row is stored with its axes swapped. `broken` maps a row to a
+    reason. `scales` are the shorter side and the greatest width that pictures were brought to, one after the
+    other."""
 
     array: np.ndarray
     shape: np.ndarray

@@ -16,8 +16,8 @@ __all__ = ["Shelf", "ready"]
 
 class Shelf:
     """Pixels by size. `largest` is the largest size that is going to be asked for, in pixels; `crop` the share of the
-    shorter side that a
-    plain view shows, or auto: .875 where the pictures are at least half as large again as the view, else all of it."""
+    shorter side that a plain view shows, or auto: .875 where the pictures are at least half as large again as the
+    view, else all of it."""
 
     def __init__(self, images: Images, crop: float | str, cache: Path, largest: int):
         if crop != "auto" and not (isinstance(crop, (int, float)) and 0.1 <= crop <= 1):

@@ -139,8 +139,8 @@ def halving(work: Callable[[int], Any], parts: int, most: int, gave_way: Callabl
     """`work(parts)`, a batch's work cut in so many parts; when memory runs out, once more with twice as many, up to
     `most`.
 
-    Returns the result and the number of parts that fitted; `gave_way(parts)` hears of each doubling. Raises RecipeError
-    when even the smallest parts do not fit.
+    Returns the result and the number of parts that fitted; `gave_way(parts)` hears of each doubling. Raises
+    RecipeError when even the smallest parts do not fit.
     """
     while True:
         try:

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from assistant.report import Answers, read_answers, write_report
+from assistant.answers import Answers, read_answers
+from assistant.report import write_report
 from recipes import events
 
 EVIL = '<script>alert("x")</script>&'

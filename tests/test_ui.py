@@ -17,6 +17,8 @@ from assistant.runs import Options, RunError
 
 pytest.importorskip("gradio")
 
+import gradio as gr
+
 from assistant.ui import course, first, folder, form, watch
 
 ROOT = Path(__file__).parent.parent
@@ -220,12 +222,40 @@ def test_sizes_are_read_from_headers_of_some_of_the_images(tmp_path, write):
 def test_a_tick_with_nothing_new_changes_nothing(run, monkeypatch):
     alive(monkeypatch)
     monkeypatch.setattr("assistant.ui.course.time.time", lambda: 1e9)
+    views = course.VIEWS_OF_A_RUN
     seen = watch.Watch(run(STARTED, step(3), epoch(3, 1)))
-    assert set(seen.changes(course.VIEWS_OF_A_RUN)) == set(course.VIEWS_OF_A_RUN)
-    assert seen.changes(course.VIEWS_OF_A_RUN) == {}
+    first_answer = seen.changes(views, "")
+    assert set(first_answer) == {*views, "seen"}
+    assert seen.changes(views, first_answer["seen"]) == {}
     with open(seen.run.folder / "events.jsonl", "a") as log:
         log.write(json.dumps({"t": time.time(), **epoch(3, 2)}) + "\n")
-    assert set(seen.changes(course.VIEWS_OF_A_RUN)) == {"epochs", "losses", "metric"}
+    assert set(seen.changes(views, first_answer["seen"])) == {"epochs", "losses", "metric", "seen"}
+
+
+def test_a_page_that_missed_an_answer_is_told_everything_again(run, monkeypatch):
+    alive(monkeypatch)
+    views = course.VIEWS_OF_A_RUN
+    seen = watch.Watch(run(STARTED, step(3), epoch(3, 1)))
+    running = seen.changes(views, "")
+    with open(seen.run.folder / "events.jsonl", "a") as log:
+        log.write(json.dumps({"t": time.time(), "event": "run_stopped", "during": "training"}) + "\n")
+    stopped = seen.changes(views, running["seen"])
+    assert "Stopped during training" in stopped["now"]
+    # the page shows the older answer, as when that one came last, or the newer never came
+    again = seen.changes(views, running["seen"])
+    assert set(again) == {*views, "seen"}
+    assert again["now"] == stopped["now"]
+    assert again["resume"]["visible"]
+    assert seen.changes(views, again["seen"]) == {}
+
+
+def test_a_button_of_a_run_shuts_itself_and_leaves_the_showing_to_the_next_tick(run, monkeypatch):
+    alive(monkeypatch)
+    made = run(STARTED, step(3), epoch(3, 1))
+    changed = first.stop(True, made.name)
+    assert changed == {"seen": "", "keep": gr.update(interactive=False)}
+    assert json.loads((made.folder / "stop.json").read_text()) == {"keep_best": True}
+    assert first.stop(False, "no such run") == {"seen": ""}
 
 
 def test_steps_are_ticked_off_as_they_end(run, monkeypatch):
@@ -233,7 +263,7 @@ def test_steps_are_ticked_off_as_they_end(run, monkeypatch):
     seen = watch.Watch(
         run(STARTED, step(1), {"event": "step_ended", "step": 1, "of": 8, "title": "", "seconds": 1}, step(2))
     )
-    shown = seen.changes({"steps": course.VIEWS_OF_A_RUN["steps"]})["steps"]
+    shown = seen.changes({"steps": course.VIEWS_OF_A_RUN["steps"]}, "")["steps"]
     assert shown.count('class="done"') == 1
     assert shown.count('class="now"') == 1
     assert shown.index('class="done"') < shown.index('class="now"')
@@ -258,16 +288,16 @@ def test_epochs_that_a_resumed_run_tells_again_are_shown_once(run, monkeypatch):
 def test_buttons_are_there_where_they_make_sense(run, monkeypatch, last, state, visible):
     alive(monkeypatch)
     seen = watch.Watch(run(STARTED, step(3), epoch(3, 1), *([last] if last else [])))
-    parts = seen.changes(course.VIEWS_OF_A_RUN)
+    parts = seen.changes(course.VIEWS_OF_A_RUN, "")
     assert seen.state == state
     assert {name for name in ("stop", "keep", "resume") if parts[name]["visible"]} == visible
     assert parts["start"]["interactive"] == parts["resume"]["visible"] or state == "done"
-    assert parts["timer"]["active"] == (state == "running")
+    assert parts["timer"]["active"]  # also in the end: the run may be resumed from elsewhere
     assert "<memory>" not in parts["now"]
 
 
 def test_a_run_whose_process_died_says_so_and_offers_to_go_on(run):
-    parts = watch.Watch(run({**STARTED, "pid": 2**22 + 5}, step(3))).changes(course.VIEWS_OF_A_RUN)
+    parts = watch.Watch(run({**STARTED, "pid": 2**22 + 5}, step(3))).changes(course.VIEWS_OF_A_RUN, "")
     assert "ended without a word" in parts["now"]
     assert parts["resume"]["visible"]
 
@@ -285,7 +315,7 @@ def test_the_result_is_told_in_a_sentence(run):
     ready |= {"counts": {}, "set_aside": {"7": "empty file"}, "missing": {}, "seconds": 1}
     made = run(STARTED, ready, step(8), {"event": "run_done", "seconds": 3, "scores": scores})
     (made.folder / "submission.csv").write_text("id,label\n" + "".join(f"{n},{n % 10}\n" for n in range(20)))
-    parts = watch.Watch(made).changes(course.VIEWS_OF_A_RUN)
+    parts = watch.Watch(made).changes(course.VIEWS_OF_A_RUN, "")
     assert "The network names 95.6% of the test images" in parts["result"]
     assert "450 images" in parts["result"]
     assert "the first 6 of 20 rows" in parts["head"]

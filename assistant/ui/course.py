@@ -376,5 +376,5 @@ VIEWS_OF_A_RUN: dict[str, View] = {
     "head": _at_the_end("", _head),
     "submission": _file("submission.csv"),
     "report": _file("report.html"),
-    "timer": _update(lambda watch: {"active": not watch.ends}),
+    "timer": _update(lambda watch: {"active": True}),  # also when it has ended: it may be resumed elsewhere
 }

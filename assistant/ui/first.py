@@ -20,7 +20,7 @@ import gradio as gr
 
 from assistant import reading
 from assistant.competition import Competition, CompetitionError
-from assistant.runs import Options, RunError, explain, start_run
+from assistant.runs import Options, Run, RunError, explain, start_run
 from assistant.settings import home, runs_folder
 from assistant.ui import course, folder, form
 from assistant.ui.look import CSS, alert, empty, heading, theme
@@ -32,7 +32,8 @@ __all__ = ["build", "launch", "loopback"]
 TROUBLE = (RunError, CompetitionError, RecipeError, OSError, ValueError)  # pydantic's errors are ValueErrors
 SAMPLE, FOLDER = "sample", "folder"
 TICK = {"show_progress": "hidden", "trigger_mode": "once", "concurrency_limit": None}
-RUN = (*course.VIEWS_OF_A_RUN, "watch", "address")  # the parts that a run changes
+RUN = (*course.VIEWS_OF_A_RUN, "seen", "watch", "address")  # the parts that a run changes
+BUTTONS = ("stop", "keep", "resume", "seen")
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
 # The run's name is kept in the page's address, and (for somebody who comes back without it) in the browser.
@@ -67,6 +68,7 @@ def build(public: bool = False) -> gr.Blocks:
         parts |= _train()
         parts |= _result()
         parts["address"] = gr.Textbox(visible="hidden", elem_id="run-name", label="Run")
+        parts["seen"] = gr.Textbox("", visible="hidden", elem_id="seen", label="Version")
         parts["chosen"] = gr.Textbox("", visible="hidden", elem_id="chosen", label="Folder")
         parts["watch"] = gr.State(None)
         parts["timer"] = gr.Timer(1, active=False)
@@ -229,10 +231,11 @@ def _wire(page: gr.Blocks, parts: dict[str, Any], public: bool) -> None:
         **quiet,
     )
     started.then(None, [parts["trouble"]], None, js=TO_TRAINING, **PRIVATE)
-    parts["stop"].click(**on(functools.partial(stop, False), ["watch", "address"], RUN), **quiet)
-    parts["keep"].click(**on(functools.partial(stop, True), ["watch", "address"], RUN), **quiet)
-    parts["resume"].click(**on(resume, ["watch", "address"], RUN), **quiet)
-    parts["timer"].tick(**on(tick, ["watch", "address"], RUN), **TICK)
+    # a tick alone shows a run, one after the other: answers to two requests may arrive in either order
+    parts["stop"].click(**on(functools.partial(stop, False), ["address"], BUTTONS), **quiet)
+    parts["keep"].click(**on(functools.partial(stop, True), ["address"], BUTTONS), **quiet)
+    parts["resume"].click(**on(resume, ["address"], BUTTONS), **quiet)
+    parts["timer"].tick(**on(tick, ["watch", "address", "seen"], RUN), **TICK)
 
 
 def _some(parts: dict[str, Any], names: Sequence[str]) -> list[Any]:
@@ -296,55 +299,58 @@ def start(
             "now": course.now_line("Starting the training process"),
             "address": name,
         }
-        watch = Watch(start_run(competition, asked, runs_folder() / name))
+        start_run(competition, asked, runs_folder() / name)
     except Exception as error:
         yield {
             "start": gr.update(interactive=True),
             "trouble": alert(_told(error)),
             "now": gr.skip() if watch else course.now_line(course.NOTHING),
+            "address": watch.run.name if watch else "",
         }
         return
-    yield watch.changes(course.VIEWS_OF_A_RUN) | {"watch": watch}
+    yield {"timer": gr.update(active=True), "seen": ""}
 
 
 def attach(address: str) -> dict[str, Any]:
     """Shows the run of that name on a page that was just opened."""
     watch = watch_named(address)
     if watch is not None:
-        return watch.changes(course.VIEWS_OF_A_RUN) | {"watch": watch, "address": address}
+        return watch.changes(course.VIEWS_OF_A_RUN, "") | {"watch": watch, "address": address}
     if not address:
         return {}
     words = "The run that this page showed is not on this machine any more. Start a new one above."
     return {"now": course.now_line(words), "address": ""}
 
 
-def tick(watch: Watch | None, address: str) -> dict[str, Any]:
+def tick(watch: Watch | None, address: str, seen: str) -> dict[str, Any]:
     """What has changed since the last tick; a page that outlived its server finds its run again."""
     if watch is None or watch.run.name != address:
         return attach(address) if run_named(address) else {}
-    return watch.changes(course.VIEWS_OF_A_RUN)
+    return watch.changes(course.VIEWS_OF_A_RUN, seen)
 
 
-def stop(keep_best: bool, watch: Watch | None, address: str) -> dict[str, Any]:
+def stop(keep_best: bool, address: str) -> dict[str, Any]:
     """Asks the run to stop."""
-    return _with_run(watch, address, lambda run: run.stop(keep_best))
+    return _with_run(address, lambda run: run.stop(keep_best), *(["keep"] if keep_best else ["stop", "keep"]))
 
 
-def resume(watch: Watch | None, address: str) -> dict[str, Any]:
+def resume(address: str) -> dict[str, Any]:
     """Goes on with the run."""
-    return _with_run(watch, address, lambda run: run.resume())
+    return _with_run(address, lambda run: run.resume(), "resume")
 
 
-def _with_run(watch: Watch | None, address: str, action: Callable[[Any], Any]) -> dict[str, Any]:
+def _with_run(address: str, action: Callable[[Run], Any], *buttons: str) -> dict[str, Any]:
+    """Does that with the run; the buttons are shut until the next tick shows the whole run afresh."""
+    changed: dict[str, Any] = {"seen": ""}
     run = run_named(address)
     if run is None:
-        return attach(address)
-    changed: dict[str, Any] = {}
+        return changed
     try:
         action(run)
     except TROUBLE as error:
         gr.Warning(_told(error))
-    return changed | tick(watch, address)
+        return changed
+    return changed | {button: gr.update(interactive=False) for button in buttons}
 
 
 def _competition(place: str) -> Competition:

@@ -1,7 +1,8 @@
 """Watching a run from its folder: what has been told so far, and which parts of the page that changes.
 
-A `Watch` belongs to one open page. It reads what the worker appends and remembers what the page shows, so a tick with nothing new
-changes nothing. It starts nothing and can be thrown away: another one on the same folder shows the same.
+A `Watch` belongs to one open page. It reads what the worker appends and remembers what it told the page, so a tick with nothing
+new changes nothing. Each answer carries a version, which the page gives back: where an answer was lost or overtaken by an older
+one, everything is told again. A watch starts nothing and can be thrown away: another one on the same folder shows the same.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class Watch:
         self.reader = EventReader(run.folder)
         self.lock = threading.Lock()
         self.shown: dict[str, Any] = {}
+        self.version = ""
         self.told: list[events.Event] = []
         self.batch: events.Batch | None = None
         self.images: events.ImagesReady | None = None
@@ -97,16 +99,21 @@ class Watch:
             self._take(event)
         self.state = state_of(self.told, self.run.folder)
 
-    def changes(self, views: dict[str, Callable[[Watch], tuple[Any, Callable[[], Any]]]]) -> dict[str, Any]:
-        """The parts of the page that are to change, by name. A view gives a key, and a function that makes what is shown: called
-        only where the key is another than that of what is on the page."""
+    def changes(self, views: dict[str, Callable[[Watch], tuple[Any, Callable[[], Any]]]], seen: str) -> dict[str, Any]:
+        """The parts of the page that are to change, by name, and the version of the page that they make; nothing where nothing
+        does. `seen` is the version that the page has now. A view gives a key, and a function that makes what is shown: called only
+        where the key is another than that of what is on the page."""
         with self.lock:
             self.read()
+            if seen != self.version:
+                self.shown.clear()
             made = {}
             for name, view in views.items():
                 key, make = view(self)
                 if name not in self.shown or self.shown[name] != key:
                     made[name], self.shown[name] = make(), key
+            if made:
+                self.version = made["seen"] = secrets.token_hex(8)
             return made
 
     def _take(self, event: events.Event) -> None:

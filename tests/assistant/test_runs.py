@@ -13,18 +13,8 @@ from assistant import reading, sample
 from assistant.runs import EventReader, Options, Run, RunError, find_run, list_runs, start_run, worker_environment
 from assistant.submission import check
 from recipes import events, load
+from tests import EIGHT_TITLES
 from tests.assistant.conftest import ended, quick
-
-EIGHT = [
-    "Enable data augmentation, and precompute",
-    "Find the learning rate",
-    "Train the last layer from precomputed activations",
-    "Train the last layer with data augmentation",
-    "Unfreeze all layers",
-    "Set earlier layers to lower learning rates",
-    "Find the learning rate",
-    "Train the full network until over-fitting",
-]
 
 
 def _wait_for(run: Run, wanted, seconds: float = 60) -> None:
@@ -41,7 +31,7 @@ def test_a_run_names_its_eight_steps_and_leaves_all_that_the_contract_lists(make
     assert ended(run) == "done", (run.folder / "worker.log").read_text()
 
     told = run.events()
-    assert [event.title for event in told if isinstance(event, events.StepStarted)] == EIGHT
+    assert [event.title for event in told if isinstance(event, events.StepStarted)] == EIGHT_TITLES
     assert {(event.step, event.of) for event in told if isinstance(event, events.StepStarted)} == {
         (i, 8) for i in range(1, 9)
     }
@@ -76,15 +66,19 @@ def test_every_line_of_the_log_is_strict_json_with_a_time_and_a_kind(make_compet
     assert {"step", "of", "epoch", "train_loss", "valid_loss", "metrics", "lr"} <= set(epoch)
 
 
-def test_a_stop_is_obeyed_within_two_seconds_and_the_run_can_go_on(make_competition, tmp_path):
-    run = start_run(reading.read(make_competition(train=120)), quick(max_cycles=4), tmp_path / "run")
-    _wait_for(run, lambda event: isinstance(event, events.Epoch) and event.step == 8)
+def stop_within_two_seconds(run) -> None:
     start = time.monotonic()
     run.stop()
     while run.state() == "running":
         time.sleep(0.01)
     assert time.monotonic() - start < 2
     assert run.state() == "stopped"
+
+
+def test_a_stop_is_obeyed_within_two_seconds_and_the_run_can_go_on(make_competition, tmp_path):
+    run = start_run(reading.read(make_competition(train=120)), quick(max_cycles=4), tmp_path / "run")
+    _wait_for(run, lambda event: isinstance(event, events.Epoch) and event.step == 8)
+    stop_within_two_seconds(run)
     assert not (run.folder / "submission.csv").exists()
     with pytest.raises(RunError, match="not going on"):
         run.stop()
@@ -95,12 +89,7 @@ def test_a_stop_is_obeyed_within_two_seconds_and_the_run_can_go_on(make_competit
 
 def test_a_stop_while_the_worker_imports_or_decodes_is_obeyed_within_two_seconds(make_competition, tmp_path):
     run = start_run(reading.read(make_competition(train=150, side=700)), quick(sizes=[256]), tmp_path / "run")
-    start = time.monotonic()
-    run.stop()
-    while run.state() == "running":
-        time.sleep(0.01)
-    assert time.monotonic() - start < 2
-    assert run.state() == "stopped"
+    stop_within_two_seconds(run)
 
 
 def test_a_run_that_is_stopped_with_the_best_kept_goes_on_to_a_submission(make_competition, tmp_path):

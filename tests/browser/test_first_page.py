@@ -9,19 +9,11 @@ import urllib.request
 
 import pytest
 
+from tests import EIGHT_TITLES
+
 pytestmark = pytest.mark.browser
 
 RUN_WITHIN = 120_000  # milliseconds; such a run takes some 15 s on two idle cores
-STEPS = [
-    "Enable data augmentation, and precompute",
-    "Find the learning rate",
-    "Train the last layer from precomputed activations",
-    "Train the last layer with data augmentation",
-    "Unfreeze all layers",
-    "Set earlier layers to lower learning rates",
-    "Find the learning rate",
-    "Train the full network until over-fitting",
-]
 # what gradio and the browser say of requests that a reload, or the server's end, cuts short
 LEFT = ["AbortError", "Connection errored out", "Failed to fetch", "network error", "net::ERR_", "BodyStreamBuffer"]
 MARK = "(image) => { window.marked = image; }"
@@ -79,7 +71,7 @@ def test_the_sample_becomes_a_submission_by_clicks_alone(page, server, tmp_path)
     assert "Name one of 10 classes" in page.locator("#understood").inner_text()
     assert page.locator("#understood .pictures img").count() == 80
     assert "Nothing is training yet" in page.locator("#now").inner_text()
-    assert page.locator("#steps li").all_inner_texts() == [f"{n}\n{title}" for n, title in enumerate(STEPS, 1)]
+    assert page.locator("#steps li").all_inner_texts() == [f"{n}\n{title}" for n, title in enumerate(EIGHT_TITLES, 1)]
     assert page.locator("#stop, #resume, #submission").filter(visible=True).count() == 0
     ask_for_little(page)
     start(page)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from recipes import PLAIN, RecipeError, tta
+from recipes.predicting import view_answers
 
 
 def test_the_mean_is_that_of_the_plain_view_and_four_random_ones(make_learner):
@@ -15,7 +16,7 @@ def test_the_mean_is_that_of_the_plain_view_and_four_random_ones(make_learner):
     np.testing.assert_allclose(learner.tta("test"), passes.mean(0), atol=1e-7)
     np.testing.assert_allclose(learner.tta("test").sum(1), 1, atol=1e-5)
     for number in range(4):
-        np.testing.assert_array_equal(passes[number + 1], learner.view_answers("test", number))
+        np.testing.assert_array_equal(passes[number + 1], view_answers(learner, "test", number))
     assert len({one.tobytes() for one in passes}) == 5, "every pass sees another view"
 
 

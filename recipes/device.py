@@ -1,0 +1,34 @@
+"""The device and the precision of a learner's arithmetic."""
+
+from __future__ import annotations
+
+import torch
+
+from recipes.errors import RecipeError
+
+__all__ = ["chosen_device", "chosen_precision"]
+
+
+def chosen_device(name: str) -> torch.device:
+    """That device; for auto the one that Accelerate gives this process. Raises RecipeError."""
+    if name != "auto":
+        try:
+            device = torch.device(name)
+            torch.zeros(1, device=device)
+        except (RuntimeError, AssertionError) as error:
+            raise RecipeError(
+                f"no such device: {name!r} ({' '.join(str(error).split())[:80]}); take auto or cpu"
+            ) from None
+        return device
+    from accelerate import PartialState
+
+    return torch.device(str(PartialState().device))
+
+
+def chosen_precision(name: str, device: torch.device) -> str:
+    """fp32 or bf16; for auto bf16 on a GPU that has it. Raises RecipeError."""
+    if name not in ("auto", "fp32", "bf16"):
+        raise RecipeError(f"no such precision: {name!r}; there are auto, fp32 and bf16")
+    if name == "auto":
+        return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+    return name
