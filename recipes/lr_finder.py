@@ -1,7 +1,7 @@
 """The learning-rate sweep and its suggestions (Smith 2015; fastai's `lr_find`).
 
 Picks by name: `minimum` is a tenth of the rate with the lowest loss; `steepest` the rate where loss falls fastest;
-`valley` the rate two thirds down the longest descent (fastai 2); `edge` a fortieth of the rate from which on a tenth
+`valley` the rate two thirds down the longest descent (fastai 2); `edge` a twentieth of the rate from which on a tenth
 of what the network knew (the way from chance to its loss) is lost. A network whose head is trained has next to no
 descent left, only an edge. `auto` is the valley where the loss falls to two thirds of its level or lower, else the edge.
 """
@@ -90,7 +90,7 @@ def picks(rates: np.ndarray, losses: np.ndarray, chance: float) -> dict[str, flo
         "minimum": float(rates[lowest] / 10),
         "steepest": float(rates[start + int(np.argmin(slope))]),
         "valley": float(rates[_valley(losses)]),
-        "edge": float(rates[_edge(losses, chance)] / 40),
+        "edge": float(rates[_edge(losses, chance)] / 20),
     }
 
 

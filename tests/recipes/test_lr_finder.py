@@ -57,11 +57,11 @@ def test_the_valley_is_two_thirds_down_the_longest_descent():
     assert picks(RATES, losses, CHANCE)["valley"] == pytest.approx(RATES[20 + 20], rel=0.2)
 
 
-def test_the_edge_is_a_fortieth_of_where_a_tenth_of_what_was_known_is_lost_for_good():
+def test_the_edge_is_a_twentieth_of_where_a_tenth_of_what_was_known_is_lost_for_good():
     losses = np.where(RATES < 0.1, 1.0, 1.09)  # of the way from 1 to chance, 9 %
     losses[RATES >= 1] = 1.11
     losses[30] = 3.0  # a bump that the loss comes back from
-    assert picks(RATES, losses, CHANCE)["edge"] == pytest.approx(1 / 40, rel=0.2)
+    assert picks(RATES, losses, CHANCE)["edge"] == pytest.approx(1 / 20, rel=0.2)
 
 
 @pytest.mark.parametrize(
