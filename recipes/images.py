@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from recipes import chance
+from recipes import splits
 from recipes.errors import ImagesError, few
 from recipes.files import Files, beside, image_files
 from recipes.labels import as_picture, as_text, column_named, encode, one_row_an_id, read_table
@@ -46,7 +46,8 @@ class Images:
 
     `sources` holds a path or a uint8 array (H×W or H×W×C) a row; `targets` an encoded target a row (zeros for test);
     `split` 0 train, 1 valid, 2 test, -1 set aside. `set_aside` and `missing` map an id to the reason why its picture
-    cannot be used (train and valid) or has to be answered without being seen (test).
+    cannot be used (train and valid) or has to be answered without being seen (test). `groups` names a group a row, such
+    as the patient: images of one group are never parted between train and valid; "" is an image on its own.
     """
 
     ids: tuple[str, ...]
@@ -58,6 +59,7 @@ class Images:
     missing: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     seed: int = 42
+    groups: tuple[str, ...] | None = None
 
     # ---------------------------------------------------------------- making one
 
@@ -69,6 +71,7 @@ class Images:
         *,
         id_column: str | None = None,
         label_column: str | Sequence[str] | None = None,
+        group_column: str | None = None,
         suffix: str = "",
         test: str | os.PathLike | Mapping[str, str | os.PathLike] | None = None,
         valid: float | Sequence[str] = 0.2,
@@ -80,13 +83,15 @@ class Images:
         `folder` and `test` are folders, beside the CSV where they are there; `test` may also map ids to files, in the
         order in which they are to be predicted. An id is a file name with or without `suffix`. Without column names
         the first column is the id and the second the label. `valid` is the share that validates, or the ids that do.
-        `task` is auto, single_label, multi_label or regression. Labels whose file is missing are set aside and named.
-        Raises ImagesError.
+        `task` is auto, single_label, multi_label or regression. `group_column` names what must not be parted between
+        train and valid, such as the patient. Labels whose file is missing are set aside and named. Raises
+        ImagesError.
         """
         table, base = read_table(csv)
         id_column = column_named(table, id_column, 0)
         columns = [label_column] if isinstance(label_column, str) else list(label_column or [])
         columns = [column_named(table, name, 1) for name in columns] or [column_named(table, None, 1)]
+        group_of = dict(zip(table[id_column], table[column_named(table, group_column, 0)])) if group_column else None
         table = one_row_an_id(table, id_column, columns)
         files = Files(beside(folder, base))
         ids, labels, sources, set_aside = [], [], [], {}
@@ -106,7 +111,9 @@ class Images:
                 f"has a file in {files.root}; check folder= and suffix="
             )
         targets, made = encode(labels, columns, task)
-        images = cls(tuple(ids), tuple(sources), targets, np.zeros(len(ids), np.int8), made, set_aside, seed=seed)
+        groups = tuple(group_of[name] for name in ids) if group_of is not None else None
+        split = np.zeros(len(ids), np.int8)
+        images = cls(tuple(ids), tuple(sources), targets, split, made, set_aside, seed=seed, groups=groups)
         images = images._with_validation(valid, seed)
         return images._with_test_files(test, base, suffix)._checked()
 
@@ -167,15 +174,21 @@ class Images:
         test: np.ndarray | Sequence[np.ndarray] | None = None,
         valid: float | Sequence[int] = 0.2,
         task: str = "auto",
+        groups: Sequence | None = None,
         seed: int = 42,
     ) -> Images:
         """Images in memory: uint8, N×H×W or N×H×W×C, or a list of such arrays of any size.
 
         `y` holds a label, a row of 0 and 1 (multi-label, or one-hot) or a row of numbers an image. Ids are the row
-        numbers as text. `valid` is a share, or the row numbers that validate. Raises ImagesError.
+        numbers as text. `valid` is a share, or the row numbers that validate. `groups` names what must not be parted
+        between train and valid, one a row. Raises ImagesError.
         """
         if len(x) != len(y):
             raise ImagesError(f"images and labels differ in number: {len(x):,} and {len(y):,}; give one label an image")
+        if groups is not None and len(groups) != len(x):
+            raise ImagesError(
+                f"images and groups differ in number: {len(x):,} and {len(groups):,}; give one group an image"
+            )
         if len(x) == 0:
             raise ImagesError("no images found: the array is empty; give at least two classes of images")
         arrays = [as_picture(array) for array in x]
@@ -185,10 +198,38 @@ class Images:
         ]
         targets, made = encode(rows, [str(i) for i in range(len(rows[0]))], task)
         ids = tuple(str(i) for i in range(len(arrays)))
-        images = cls(ids, tuple(arrays), targets, np.zeros(len(ids), np.int8), made, seed=seed)
+        named = None if groups is None else tuple(as_text(group) for group in groups)
+        images = cls(ids, tuple(arrays), targets, np.zeros(len(ids), np.int8), made, seed=seed, groups=named)
         images = images._with_validation(valid if isinstance(valid, (int, float)) else [str(i) for i in valid], seed)
         if test is not None:
             images = images._with_test([str(i) for i in range(len(test))], [as_picture(array) for array in test])
+        return images._checked()
+
+    @classmethod
+    def from_targets(
+        cls,
+        ids: Sequence[str],
+        sources: Sequence[Path | np.ndarray],
+        targets: np.ndarray,
+        task: Task,
+        *,
+        test: Mapping[str, Path | np.ndarray] | None = None,
+        valid: float | Sequence[str] = 0.2,
+        groups: Sequence[str] | None = None,
+        set_aside: Mapping[str, str] | None = None,
+        seed: int = 42,
+    ) -> Images:
+        """Images whose targets are encoded already, as `task` does it: paths or uint8 arrays, with an id each.
+
+        `test` maps the ids to predict to their pictures. Raises ImagesError.
+        """
+        if not len(ids):
+            raise ImagesError("no images found: the table is empty; give at least two classes of images")
+        split, named = np.zeros(len(ids), np.int8), None if groups is None else tuple(groups)
+        images = cls(tuple(ids), tuple(sources), targets, split, task, dict(set_aside or {}), seed=seed, groups=named)
+        images = images._with_validation(valid, seed)
+        if test is not None:
+            images = images._with_test(list(test), list(test.values()))
         return images._checked()
 
     # ---------------------------------------------------------------- reading it
@@ -244,14 +285,14 @@ class Images:
     # ---------------------------------------------------------------- other splits of the same rows
 
     def fold(self, number: int, of: int) -> Images:
-        """The same images with fold `number` (from 0) of `of` as validation, stratified, by the seed."""
+        """The same images with fold `number` (from 0) of `of` as validation, stratified, by the seed; no group is in
+        two folds."""
         if not 2 <= of <= len(self.train) + len(self.valid):
             raise ImagesError(f"folds cannot be made: {of} asked for; ask for 2 to {len(self.train) + len(self.valid)}")
         labelled = np.flatnonzero((self.split == TRAIN) | (self.split == VALID))
-        sorted_rows = self._by_stratum(labelled)
+        folds = splits.fold_of(self._strata(labelled), of, self.seed, self._groups(labelled), rows=labelled)
         split = self.split.copy()
-        split[labelled] = TRAIN
-        split[sorted_rows[np.arange(len(sorted_rows)) % of == number]] = VALID
+        split[labelled] = np.where(folds == number, VALID, TRAIN)
         return replace(self, split=split)._checked()
 
     def without(self, reasons: Mapping[int, str]) -> Images:
@@ -272,20 +313,21 @@ class Images:
         rows = np.flatnonzero(self.split == number)
         return Split(name, rows, tuple(self.ids[i] for i in rows), None if number == TEST else self.targets[rows])
 
-    def _by_stratum(self, rows: np.ndarray) -> np.ndarray:
-        shuffled = chance.order(rows, self.seed, -1)
-        return shuffled[np.argsort(self.task.strata(self.targets[shuffled]), kind="stable")]
+    def _strata(self, rows: np.ndarray) -> np.ndarray:
+        strata = self.task.strata(self.targets[rows])
+        return splits.quantile_bins(strata) if self.groups and isinstance(self.task, Regression) else strata
+
+    def _groups(self, rows: np.ndarray) -> list[str] | None:
+        return None if self.groups is None else [self.groups[row] for row in rows]
 
     def _with_validation(self, valid: float | Sequence[str], seed: int) -> Images:
         split = np.zeros(len(self), np.int8)
         if isinstance(valid, (int, float)):
             if not 0 < valid < 1:
                 raise ImagesError(f"the validation share is out of range: {valid}; give a number between 0 and 1")
-            rows = replace(self, seed=seed)._by_stratum(self._in_company())
-            # Every 1/valid-th image of the rows sorted by class: each class gives its share, to within one image.
-            reached = np.floor(np.arange(1, len(rows) + 1) * valid + 0.5).astype(int)
-            held = rows[np.diff(reached, prepend=0) > 0]
-            split[held if len(held) else rows[:1]] = VALID
+            rows = self._in_company()
+            held = splits.held_out(self._strata(rows), valid, seed, self._groups(rows), rows=rows)
+            split[rows[held]] = VALID
         else:
             held = set(map(str, valid))
             unknown = held - set(self.ids) - set(self.set_aside)
@@ -295,19 +337,25 @@ class Images:
         return replace(self, split=split)
 
     def _in_company(self) -> np.ndarray:
-        """Rows that validation can have: not the only image of a class."""
-        if not isinstance(self.task, SingleLabel):
+        """Rows that validation can have: not the only image of a class; where there are groups, those see to it."""
+        if not isinstance(self.task, SingleLabel) or self.groups is not None:
             return np.arange(len(self))
         return np.flatnonzero(np.bincount(self.targets)[self.targets] > 1)
 
     def _keep_a_training_image(self) -> Images:
-        """A class must be seen in training: where validation got all of its images, one goes back."""
+        """A class must be seen in training: where validation got all of its images, one goes back, or the group of one
+        where that leaves others to validate."""
         if not isinstance(self.task, SingleLabel):
             return self
         split = self.split.copy()
         trained = set(self.targets[split == TRAIN].tolist())
         for number in sorted(set(self.targets[split == VALID].tolist()) - trained):
-            split[np.flatnonzero((split == VALID) & (self.targets == number))[0]] = TRAIN
+            back = np.flatnonzero((split == VALID) & (self.targets == number))[:1]
+            if self.groups is not None and self.groups[back[0]]:
+                back = np.flatnonzero((split == VALID) & (np.array(self.groups) == self.groups[back[0]]))
+                if len(back) == (split == VALID).sum():
+                    continue
+            split[back] = TRAIN
         return replace(self, split=split)
 
     def _with_test_files(self, test: str | os.PathLike | Mapping | None, base: Path, suffix: str) -> Images:
@@ -325,6 +373,7 @@ class Images:
             sources=(*self.sources, *sources),
             targets=np.concatenate([self.targets, np.zeros((len(ids), *self.targets.shape[1:]), self.targets.dtype)]),
             split=np.concatenate([self.split, np.full(len(ids), TEST, np.int8)]),
+            groups=None if self.groups is None else (*self.groups, *[""] * len(ids)),
         )
 
     def _checked(self) -> Images:

@@ -20,6 +20,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from recipes import chance, events
+from recipes.dicom import dicom_picture, is_dicom
 from recipes.errors import Stopped, StorageError
 from recipes.images import Images
 from recipes.store import StoredArray, digest
@@ -197,6 +198,8 @@ def open_picture(source: Path | np.ndarray, short: int | None = None) -> Image.I
     try:
         if os.path.getsize(source) == 0:
             raise _Unusable("empty file")
+        if is_dicom(source):
+            return dicom_picture(source)
         with Image.open(source) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise _Unusable(f"too large: {picture.width} × {picture.height} pixels")

@@ -412,6 +412,63 @@ def test_validation_rows_of_arrays_may_be_named():
     assert images.valid.ids == ("2", "3")
 
 
+# ---------------------------------------------------------------- groups
+
+
+def test_a_group_column_keeps_groups_whole_in_validation_and_folds(a_competition):
+    root = a_competition(24)
+    table = pd.read_csv(root / "labels.csv", dtype=str)
+    table["patient"] = [f"p{i // 4}" for i in range(23)] + [None]
+    table.to_csv(root / "labels.csv", index=False)
+    csv = {"csv": root / "labels.csv", "folder": "train", "suffix": ".png", "label_column": "label"}
+    images = Images.from_csv(**csv, group_column="patient", test="test")
+    assert images.groups == (*(f"p{i // 4}" for i in range(23)), "", "", "", "")
+    held = [images.valid.rows, *(images.fold(number, 3).valid.rows for number in range(3))]
+    for rows in held:
+        for patient in {images.groups[row] for row in rows} - {""}:
+            assert {row for row, group in enumerate(images.groups) if group == patient} <= set(rows.tolist())
+    assert sorted(np.concatenate(held[1:]).tolist()) == list(range(24))
+    assert images.without({0: "broken"}).fold(1, 3).groups == images.groups
+    with pytest.raises(ImagesError, match="no such column: 'patien'; there are patient"):
+        Images.from_csv(**csv, group_column="patien")
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 7)), min_size=16, max_size=40), st.integers(0, 100))
+def test_groups_of_arrays_are_never_parted_and_every_class_trains(rows, seed):
+    labels, groups = zip(*rows)
+    if any(len({g for name, g in rows if name == label}) < 3 for label in "ab"):
+        return
+    images = _table(labels, groups=groups, seed=seed, test=[PICTURE])
+    for made in (images, *(images.fold(number, 3) for number in range(3))):
+        train, valid = ({made.groups[row] for row in part.rows} for part in (made.train, made.valid))
+        assert not train & valid
+        assert valid
+    assert set(images.train.targets) == {0, 1}
+
+
+def test_numbers_and_tags_can_have_groups_too():
+    groups = [i // 5 for i in range(40)]
+    for labels, task in ((np.arange(40) + 0.5, "regression"), (["a", "a b", "b", ""] * 10, "multi_label")):
+        images = _table(labels, groups=groups, task=task)
+        assert len(images.valid) in (5, 10)
+        assert not {images.groups[r] for r in images.train.rows} & {images.groups[r] for r in images.valid.rows}
+
+
+def test_groups_that_cannot_be_split_are_told_in_one_line():
+    labels = ["a", "b"] * 6
+    for groups, says in (
+        (["x"] * 12, "all images are of one group"),
+        (["x"] * 5, "images and groups differ in number"),
+    ):
+        with pytest.raises(ImagesError, match=says) as error:
+            _table(labels, groups=groups)
+        _one_line(error)
+    images = _table(labels, groups=["x", "x", "y", "y"] * 3)
+    with pytest.raises(ImagesError, match="folds cannot be made: 3 asked for of 2 groups; ask for 2 or fewer"):
+        images.fold(0, 3)
+
+
 # ---------------------------------------------------------------- other splits of the same rows
 
 
