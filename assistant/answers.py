@@ -25,8 +25,8 @@ class Answers:
     predicted: np.ndarray
 
     def order(self, kind: str) -> np.ndarray:
-        """Rows, the most telling first. `wrong` and `right` answers go by how probable the truth was to the network (numbers
-        by their error), `uncertain` ones by how close they are to a coin's toss (numbers: none)."""
+        """Rows, the most telling first. `wrong` and `right` answers go by how probable the truth was to the network
+        (numbers by their error), `uncertain` ones by how close they are to a coin's toss (numbers: none)."""
         loss, hit, doubt = self._judged()
         rows = {"wrong": ~hit, "right": hit, "uncertain": np.isfinite(doubt)}[kind].nonzero()[0]
         key = {"wrong": -loss, "right": loss, "uncertain": doubt}[kind]

@@ -3,16 +3,17 @@ where it is used."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from assistant.printed import print_json, print_line
 
 __all__ = ["app", "main"]
 
@@ -24,6 +25,17 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+COMPETITION = Annotated[
+    str, typer.Argument(metavar="FOLDER", help="A competition folder, an archive of one, or the word sample.")
+]
+SET = Annotated[
+    list[str],
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Overrule what was read: labels, id, target, template, task, value, positive, metric, group, top.",
+    ),
+]
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
 
 
@@ -63,36 +75,61 @@ def sample(folder: Annotated[Path, typer.Argument(help="Folder to write.", metav
 
 @app.command()
 def read(
-    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="A competition folder, or the word sample.")],
+    folder: COMPETITION,
+    settings: SET = [],  # noqa: B006 (typer copies it)
     as_json: JSON = False,
 ) -> None:
-    """What this folder asks for, with reasons."""
+    """What this folder asks for, with reasons and what else it might be; --set overrules what is wrong."""
     from assistant.competition import public
 
-    competition = competition_in(folder)
+    competition = competition_in(folder, settings)
     if as_json:
         print_json(public(competition))
         return
-    from recipes.errors import few
+    from rich.console import Console
 
-    asked = competition.submission
-    lines = {
-        "competition": f"{competition.title} ({competition.slug})",
-        "task": f"{competition.task.replace('_', '-')}, {len(competition.classes)} classes: {few(competition.classes, 8)}",
-        "labels": competition.labels_from,
-        "pictures": f"{competition.train_images:,} to train and validate, {competition.test_images:,} to predict",
-        "answer": f"{asked.template or 'no template'}: {asked.id_column}, {few(asked.columns, 8)}; {asked.value}: {asked.why}",
-        "metric": f"{competition.metric.name} ({competition.metric.direction} is better): {competition.metric.why}",
-    }
-    for name, text in lines.items():
-        print_line(f"{name:<12}{text}")
-    for text in competition.warnings:
-        print_line(f"{'note':<12}{text}")
+    from assistant.printed import print_competition
+
+    print_competition(Console(), competition)
+
+
+@app.command()
+def explore(
+    folder: COMPETITION,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder to write.  [default: ./NAME-explore, of the competition's name]",
+            show_default=False,
+        ),
+    ] = None,
+    settings: SET = [],  # noqa: B006 (typer copies it)
+    as_json: JSON = False,
+) -> None:
+    """Look at every image: classes, sizes, what is broken, twice there or leaks; writes a page, pictures and tables."""
+    try:
+        from assistant.terminal import explored, out_of
+
+        competition = competition_in(folder, settings)
+        into = out_of(competition, out)
+        found = explored(competition, into, as_json)
+    except KeyboardInterrupt:
+        print_line("stopped before the page was written; begin anew with the same command", error=True)
+        raise typer.Exit(130) from None
+    if as_json:
+        print_json(found.to_dict())
+        return
+    from rich.console import Console
+
+    from assistant.printed import print_findings
+
+    print_findings(Console(), found, into / "explore.html")
 
 
 @app.command()
 def run(
-    competition: Annotated[str, typer.Argument(metavar="FOLDER", help="A competition folder, or the word sample.")],
+    competition: COMPETITION,
     recipe: Annotated[str, typer.Option(help="eight_steps, five_steps or one_cycle.")] = "eight_steps",
     arch: Annotated[
         str | None, typer.Option(help="Any timm architecture.  [default: resnet34]", show_default=False)
@@ -143,13 +180,15 @@ def run(
         Path | None,
         typer.Option(help="Run folder to write.  [default: a new one among `assistant runs`]", show_default=False),
     ] = None,
+    settings: SET = [],  # noqa: B006 (typer copies it)
     as_json: JSON = False,
 ) -> None:
     """Recipe to submission: train, predict, and write the CSV."""
     from assistant.runs import Options, start_run
     from assistant.sample import OPTIONS
+    from assistant.terminal import follow
 
-    found = competition_in(competition)
+    found = competition_in(competition, settings)
     asked: dict[str, Any] = {
         "recipe": recipe,
         "tta": tta,
@@ -173,7 +212,7 @@ def run(
     if sizes is not None:
         asked["sizes"] = _sizes(sizes)
     started = start_run(found, Options(**asked), out)
-    follow(started, as_json)
+    raise typer.Exit(follow(started, as_json))
 
 
 @app.command()
@@ -183,11 +222,12 @@ def resume(
 ) -> None:
     """Go on with a run that was stopped, failed or died, from where it was."""
     from assistant.runs import EventReader, find_run
+    from assistant.terminal import follow
 
     found = find_run(run)
     seen = EventReader(found.folder)
     seen.new()
-    follow(found.resume(), as_json, since=seen.at)
+    raise typer.Exit(follow(found.resume(), as_json, since=seen.at))
 
 
 @app.command()
@@ -215,8 +255,8 @@ def stop(
 def runs(as_json: JSON = False) -> None:
     """All runs, latest first."""
     from rich.console import Console
-    from rich.table import Table
 
+    from assistant.printed import print_runs
     from assistant.runs import RunError, list_runs
     from assistant.runs import as_json as told_as_json
 
@@ -232,27 +272,20 @@ def runs(as_json: JSON = False) -> None:
     if not told:
         print_line("no runs yet; try: assistant run sample")
         return
-    table = Table(box=None, header_style="dim")
-    for name in ("run", "competition", "state", "recipe", "arch", "sizes", "validation", "with TTA"):
-        table.add_column(name)
-    for row in told:
-        asked, scores = row["options"], row["scores"]
-        shown = [", ".join(f"{n} {v:.4f}" for n, v in scores.get(view, {}).items()) for view in ("valid", "valid_tta")]
-        sizes = ",".join(map(str, asked["sizes"]))
-        table.add_row(row["name"], row["competition"], row["state"], asked["recipe"], asked["arch"], sizes, *shown)
-    Console().print(table)
+    print_runs(Console(), told)
 
 
 @app.command()
 def check(
     submission: Annotated[Path, typer.Argument(metavar="SUBMISSION", help="The CSV to check.")],
-    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="The competition folder, or the word sample.")],
+    folder: COMPETITION,
+    settings: SET = [],  # noqa: B006 (typer copies it)
     as_json: JSON = False,
 ) -> None:
     """Would Kaggle accept this submission?"""
     from assistant.submission import check as problems_of
 
-    found = competition_in(folder)
+    found = competition_in(folder, settings)
     problems = problems_of(submission, found)
     if as_json:
         print_json({"accepted": not problems, "problems": problems})
@@ -289,65 +322,19 @@ def predict(
         print_line(f"{path}: " + ", ".join(f"{name} {value:.4f}" for name, value in best))
 
 
-def competition_in(folder: str):
-    """The competition in a folder; for the word sample, the embedded one, written where downloads lie."""
-    from assistant import reading, sample
-    from assistant.settings import home
+def competition_in(source: str, settings: Sequence[str] = ()):
+    """The competition in a folder or an archive, with what --set says; what has to be unpacked is shown."""
+    from assistant.sources import competition_of
+    from assistant.terminal import unpacking_shown
 
-    if folder == "sample" and not Path("sample").is_dir():
-        return reading.read(sample.write_sample(home() / "sample"))
-    return reading.read(folder)
-
-
-def follow(run, as_json: bool, since: int = 0) -> None:
-    """Shows a run until it ends. Ctrl-C stops the run; what it has learned stays for `resume`."""
-    from rich.console import Console
-
-    from assistant.runs import as_json as told_as_json
-    from recipes import events
-    from recipes.progress import Shown
-
-    console = Console(stderr=as_json)
-    last: events.Event | None = None
-    with Shown(console, live=console.is_terminal and not as_json) as shown:
-        if not as_json:
-            console.print(f"run {run.folder}", highlight=False, markup=False, soft_wrap=True)
-        try:
-            for event in run.watch(since=since):
-                last = event
-                if not as_json:
-                    shown(event)
-        except KeyboardInterrupt:
-            run.stop()
-            for event in run.watch(since=since):
-                last = event
-    if as_json:
-        print_json(told_as_json(run))
-    if isinstance(last, events.RunDone):
-        if not as_json:
-            print_line(f"report: {run.folder / 'report.html'}")
-        return
-    if isinstance(last, events.RunStopped):
-        print_line(f"go on with: assistant resume {run.folder}", error=True)
-        raise typer.Exit(130)
-    if isinstance(last, events.RunFailed):
-        print_line(last.error, error=True)
-    else:
-        print_line(
-            f"the run's process died: see {run.folder / 'worker.log'}; go on with: assistant resume {run.folder}",
-            error=True,
-        )
-    raise typer.Exit(1)
-
-
-def print_line(text: str, error: bool = False) -> None:
-    """A line on stdout, or on stderr."""
-    print(text, file=sys.stderr if error else sys.stdout)
-
-
-def print_json(value: Any) -> None:
-    """One JSON document on stdout."""
-    print(json.dumps(value, ensure_ascii=False, indent=1))  # noqa: T201
+    given = {}
+    for setting in settings:
+        name, sign, value = setting.partition("=")
+        if not sign:
+            raise typer.BadParameter(f"not a setting: {setting!r}; write --set name=value")
+        given[name.strip()] = value.strip()
+    with unpacking_shown() as report:
+        return competition_of(source, given, report)
 
 
 def main() -> None:

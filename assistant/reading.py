@@ -1,313 +1,434 @@
 """From a folder to a Competition, with reasons: where the labels and images are, what is asked, what the answer looks
 like.
 
-Nothing is decided by a competition's name: the template, the files and their columns say what they are.
+Nothing is decided by a competition's name: the template, the files and their columns say what they are. Every answer
+is a `Finding` with its reason and the runners-up, and a setting overrules it.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
+from assistant import scoring
+from assistant.competition import Answer, Competition, CompetitionError, Finding, Labels, MetricChoice
+from assistant.grouping import group_columns
+from assistant.inventory import Inventory, Pictures, take_stock
+from assistant.labelling import Candidate, Expected, Rows, candidates, rows_of
+from assistant.questions import Question, question_of, tags_in
+from assistant.refusals import refused, refused_ids, refused_labels, refused_without_pictures
+from assistant.tables import Table, read_tables
+from assistant.templates import Template, answer_of, expected_of, find_templates, positive_of
+from assistant.translations import other_names
+from assistant.unseen import Unseen, unseen
+from recipes.errors import few, nearest
+from recipes.tasks import TASK_NAMES, sorted_classes
 
-from assistant.competition import Answer, Competition, CompetitionError, Labels, MetricChoice, TaskName
-from recipes.errors import ImagesError, few
-from recipes.files import image_files
-from recipes.tasks import guess_task, sorted_classes
+__all__ = ["SETTINGS", "Reading", "read"]
 
-__all__ = ["read"]
-
-_TEMPLATE = re.compile(r"sample|submission|benchmark", re.IGNORECASE)
-_TRUE_WORDS = ("1", "yes", "true", "positive", "present", "malignant", "abnormal", "cancer", "tumor")
-_SEVERAL = 50  # this many whole-number values or more are an amount, not classes, where the template asks for a number
-
-
-@dataclass(frozen=True)
-class _Found:
-    """Labels and where their pictures are: `share` of the ids have a file."""
-
-    labels: Labels
-    table: pd.DataFrame
-    share: float
+SETTINGS = {
+    "labels": "file of the labels, or folders, or names; with its column: train.csv:breed",
+    "id": "column of the labels' ids",
+    "target": "columns of the labels, parted by commas",
+    "template": "file of the template",
+    "task": "single_label, multi_label or regression",
+    "value": "probability, label, tags, ranked or number",
+    "positive": "the class that a single probability column stands for",
+    "metric": "the score",
+    "group": "column of the groups, or none",
+    "top": "how many classes a ranked answer holds",
+}
+VALUES = ("probability", "label", "tags", "ranked", "number")
 
 
-def read(folder: Path | str) -> Competition:
-    """What the competition in `folder` asks for. Raises CompetitionError in one line."""
-    root = Path(folder).resolve()
+@dataclass
+class Reading:
+    """A folder's files, read once: what `read` decides from, and where the labelled rows come from."""
+
+    stock: Inventory
+    pictures: Pictures
+    tables: dict[str, Table]
+    broken: dict[str, str]
+
+    @classmethod
+    def of(cls, root: Path) -> Reading:
+        """Reads the files of that folder. Raises CompetitionError."""
+        try:
+            stock = take_stock(root)
+        except OSError as error:
+            raise CompetitionError(
+                f"the folder cannot be read: {root} ({error.strerror}); check its permissions"
+            ) from None
+        names = [name for name in (*stock.tables, *stock.documents) if name != "page.json"]
+        tables, broken = read_tables(root, names[:500])
+        pictures = Pictures(stock.readable)
+        return cls(stock, pictures, tables, broken)
+
+
+def read(folder: Path | str, settings: Mapping[str, str] | None = None) -> Competition:
+    """What the competition in `folder` asks for; `settings` overrule what is found (see SETTINGS). Raises
+    CompetitionError in one line."""
+    root, given = Path(folder).resolve(), dict(settings or {})
     if not root.is_dir():
         raise CompetitionError(f"no such folder: {folder}; name one with pictures and their labels")
-    page = _page(root)
-    tables = _tables(root)
     try:
-        _, pictures = image_files(root)
-    except ImagesError as error:
-        raise CompetitionError(str(error)) from None
-    template = _template(root, tables)
-    labels = _labels(root, tables, pictures, template)
-    warnings: list[str] = []
-    if labels.share < 1:
-        lacking = round((1 - labels.share) * len(labels.table))
-        warnings.append(f"{lacking:,} of {len(labels.table):,} labels have no picture: they are set aside")
-    task, classes = _task(labels, tables.get(template) if template else None)
-    test_ids, test_files = _test(root, tables, template, pictures, labels.labels, warnings)
-    answer = _answer(template, tables, task, classes, labels.labels, page)
-    metric = _metric(page, answer, task)
-    source = labels.labels
-    where = source.file or f"{source.folder}/<class>"
-    columns = source.target_columns or ["label"]
-    return Competition(
-        slug=str(page.get("ref") or root.name).rsplit("/", 1)[-1],
-        title=str(page.get("title") or root.name),
-        task=task,
-        classes=classes,
-        labels_from=f"{where}: "
-        + (f"column {few(columns, 8)}" if source.kind == "csv" else "the name of each picture's folder"),
-        train_images=round(labels.share * len(labels.table)),
-        test_images=len(test_ids),
-        id_column=source.id_column or answer.id_column,
-        target_columns=columns,
-        submission=answer,
-        metric=metric,
-        warnings=warnings,
-        folder=str(root),
-        labels=source,
-        test_ids=test_ids,
-        test_files=test_files,
-        sample=page.get("ref") == "recipe-assistant/sample",
-    )
+        str(root).encode()
+    except UnicodeEncodeError:
+        raise CompetitionError(f"the folder's path is not UTF-8: {str(root)!a}; rename it") from None
+    for key in given:
+        if key not in SETTINGS:
+            raise CompetitionError(f"no such setting: {key}; there are {', '.join(SETTINGS)}")
+    return _Reader(root, _page(root), Reading.of(root), given).competition()
 
 
 def _page(root: Path) -> dict[str, str]:
     try:
+        if (root / "page.json").exists() and not (root / "page.json").is_file():
+            raise OSError("it is no file")
         page = json.loads((root / "page.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CompetitionError(
             f"page.json cannot be read: {' '.join(str(error).split())}; mend it or take it away"
         ) from None
-    return page if isinstance(page, dict) else {}
+    whole = {str(key): str(value) for key, value in page.items()} if isinstance(page, dict) else {}
+    return {key: value.encode("utf-8", "replace").decode() for key, value in whole.items()}
 
 
-def _tables(root: Path) -> dict[str, pd.DataFrame]:
-    """Every CSV of the folder and of the folders directly in it, as text, by relative path."""
-    tables = {}
-    for path in sorted([*root.glob("*.csv"), *root.glob("*/*.csv")]):
-        try:
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError):
-            continue
-        if len(table) and len(table.columns):
-            tables[path.relative_to(root).as_posix()] = table
-    return tables
+class _Reader:
+    """One reading: each step decides one thing and writes down why."""
 
-
-def _template(root: Path, tables: dict[str, pd.DataFrame]) -> str | None:
-    named = [name for name in tables if _TEMPLATE.search(Path(name).name) and len(tables[name].columns) > 1]
-    return min(named, key=lambda name: ("sample" not in name.lower(), len(name))) if named else None
-
-
-def _labels(root: Path, tables: dict[str, pd.DataFrame], pictures: list[Path], template: str | None) -> _Found:
-    """The CSV most of whose ids are pictures, else class folders."""
-    found = []
-    target = list(tables[template].columns[1:]) if template else []
-    for name, table in tables.items():
-        if name == template or len(table.columns) < 2:
-            continue
-        columns = [c for c in target if c in table.columns[1:]] or [_label_column(table)]
-        for id_column in table.columns[:3]:
-            if id_column in columns:
-                continue
-            for folder, suffix, share in _places(root, pictures, table[id_column].tolist()):
-                labels = Labels(
-                    kind="csv", file=name, id_column=id_column, target_columns=columns, suffix=suffix, folder=folder
-                )
-                found.append(_Found(labels, table, share))
-    found = [candidate for candidate in found if candidate.share > 0.5]
-    if found:
-        return max(found, key=lambda candidate: (round(candidate.share, 2), len(candidate.table)))
-    return _class_folders(root)
-
-
-def _label_column(table: pd.DataFrame) -> str:
-    for name in ("label", "labels", "class", "target", "category", "species", "breed", "tags", "diagnosis"):
-        for column in table.columns[1:]:
-            if column.lower() == name:
-                return column
-    return table.columns[1]
-
-
-def _places(root: Path, pictures: list[Path], ids: list[str]) -> list[tuple[str, str, float]]:
-    """Folders in which these ids have files, the ending that they lack, and the share that is found."""
-    by_folder: dict[str, set[str]] = {}
-    for path in pictures:
-        by_folder.setdefault(path.parent.relative_to(root).as_posix(), set()).add(path.name)
-    wanted, found = set(ids), []
-    for folder, names in by_folder.items():
-        endings = [ending for ending, _ in Counter(os.path.splitext(name)[1] for name in names).most_common(3)]
-        for suffix in ("", *endings):
-            share = len(wanted & ({name.removesuffix(suffix) for name in names if name.endswith(suffix)})) / max(
-                len(wanted), 1
-            )
-            if share:
-                # a training id may also be a test id: folders that say train win
-                found.append((folder, suffix, share - (0.01 if re.search("test", folder, re.IGNORECASE) else 0)))
-    return found
-
-
-def _class_folders(root: Path) -> _Found:
-    """Training pictures in a folder a class."""
-    tried = [
-        path
-        for path in sorted(root.iterdir())
-        if path.is_dir() and not re.search("test|valid", path.name, re.IGNORECASE)
-    ]
-    for folder in [*[p for p in tried if re.search("train", p.name, re.IGNORECASE)], root, *tried]:
-        inner = [
-            path
-            for path in folder.iterdir()
-            if path.is_dir() and not re.search("test|train|valid", path.name, re.IGNORECASE)
+    def __init__(self, root: Path, page: dict[str, str], files: Reading, given: dict[str, str]):
+        self.root, self.page, self.files, self.given = root, page, files, given
+        self.tables, self.pictures = files.tables, files.pictures
+        self.findings: list[Finding] = []
+        self.warnings: list[str] = [
+            f"{name} cannot be read as a table ({reason}): it is passed over"
+            for name, reason in files.broken.items()
+            if not name.endswith((".json", ".jsonl", ".ndjson"))
         ]
-        rows = []
-        for path in inner:
-            try:
-                rows += [(file.relative_to(folder).as_posix(), path.name) for file in image_files(path)[1]]
-            except ImagesError:
-                continue
-        table = pd.DataFrame(rows, columns=["file", "label"], dtype=str)
-        if len(set(table["label"])) > 1:
-            name = folder.relative_to(root).as_posix()
-            return _Found(Labels(kind="folders", folder=name), table, 1.0)
-    raise CompetitionError(
-        f"no labels found: no CSV in {root.name} names its pictures, and there are no class folders; "
-        "put a CSV with ids and labels beside the pictures"
-    )
+        self.warnings += files.stock.notes
+        self.warnings += [f"{name}: {note}" for name, table in self.tables.items() for note in table.notes]
 
-
-def _task(labels: _Found, template: pd.DataFrame | None) -> tuple[TaskName, list[str]]:
-    columns = labels.labels.target_columns
-    if labels.labels.kind == "folders":
-        return "single_label", list(sorted_classes(labels.table["label"].tolist()))
-    if len(columns) > 1:
-        values = labels.table[columns]
-        marks = bool(values.isin(["0", "1", "0.0", "1.0"]).to_numpy().all())
-        one_each = marks and bool((values.astype(float).to_numpy().sum(axis=1) == 1).all())
-        return ("single_label" if one_each else "multi_label" if marks else "regression"), columns
-    texts = labels.table[columns[0]].tolist()
-    task: TaskName = guess_task(texts)  # type: ignore[assignment]
-    amounts = task == "single_label" and all(text.isdigit() for text in set(texts)) and len(set(texts)) >= _SEVERAL
-    if amounts and template is not None and len(template.columns) == 2:
-        task = "regression"
-    if task == "regression":
-        return task, columns
-    words = [word for text in texts for word in text.split()] if task == "multi_label" else texts
-    return task, list(sorted_classes(words))
-
-
-def _test(
-    root: Path,
-    tables: dict[str, pd.DataFrame],
-    template: str | None,
-    pictures: list[Path],
-    labels: Labels,
-    warnings: list[str],
-) -> tuple[list[str], list[str]]:
-    """Ids to answer for, in the template's order, and each one's file (a name that is not there, where none is
-    found)."""
-    trained = f"{labels.folder}/" if labels.folder != "." else ""
-    relative = [path.relative_to(root).as_posix() for path in pictures]
-    others = [name for name in relative if not (trained and name.startswith(trained))] or relative
-    tested = [name for name in others if re.search("test", name.rpartition("/")[0], re.IGNORECASE)] or others
-    if template is None:
-        chosen = [name for name in tested if re.search("test", name, re.IGNORECASE)]
-        return [Path(name).name for name in chosen], chosen
-    ids = tables[template].iloc[:, 0].tolist()
-    by_name: dict[str, str] = {}
-    for name in reversed(tested):
-        by_name |= {name: name, Path(name).name: name, Path(name).stem: name}
-    files = [by_name.get(i, f"no-picture-of/{i}") for i in ids]
-    lacking = [i for i in ids if i not in by_name]
-    if lacking:
-        warnings.append(
-            f"{len(lacking):,} ids of {template} have no picture ({few(lacking)}): they are answered by class frequency"
+    def competition(self) -> Competition:
+        """Everything, in order."""
+        pixels = [table for table in self.tables.values() if table.pixels is not None]
+        template = self._template()
+        if not len(self.pictures) and not pixels:
+            reason = self._refused(template, False) or refused_without_pictures(self.files.stock, self.tables)
+            if reason is None:
+                raise CompetitionError(
+                    f"no images found: {self.root} holds no picture (.jpg, .png, .tif …); check the folder"
+                )
+            return self._unsupported(reason, template)
+        expected = expected_of(template, self.tables)
+        labels, found = self._labels(expected)
+        fits = labels is not None and found.score >= 14
+        reason = self._refused(template, fits)
+        if reason is not None:
+            return self._unsupported(reason, template)
+        if labels is None:
+            raise CompetitionError(
+                f"no labels found: no table in {self.root.name} names its pictures, and there are no class folders"
+                + "".join(f", and {name} is none ({why})" for name, why in [*self.files.broken.items()][:3])
+                + "; put a CSV with ids and labels beside the pictures"
+            )
+        rows = rows_of(labels, self.pictures, self.tables, expected.ids)
+        reason = refused_labels(rows.targets, labels.target_columns)
+        if reason is not None:
+            return self._unsupported(reason, template, labels)
+        labels = labels.model_copy(update=self._groups(labels, rows))
+        hint = self.given.get("metric") or scoring.hint(self.page)
+        question = self._question(rows, labels, template, hint)
+        asked = unseen(template, labels, rows, self.pictures, self.tables)
+        self.warnings += asked.notes
+        reason = None
+        if labels.kind != "pixels":
+            reason = refused_ids(template, asked.missing, self.pictures.of("test"))
+        if reason is not None:
+            return self._unsupported(reason, template, labels, question)
+        answer, reason = self._answer(template, question, labels, rows, hint)
+        if reason is not None:
+            return self._unsupported(reason, template, labels, question)
+        metric = self._metric(answer, question)
+        self._tell_missing(rows, template, asked)
+        self._tell_leaks(labels, expected, answer)
+        source = labels.file or few(labels.families, 3)
+        said = {
+            "table": f"{source}: column {few(labels.target_columns, 8)}",
+            "pixels": f"{source}: column {few(labels.target_columns, 8)}, with the pictures' pixels beside it",
+            "folders": f"{source}/<class>: the name of each picture's folder",
+            "names": f"{source}: a part of each picture's file name",
+        }[labels.kind]
+        return Competition(
+            slug=str(self.page.get("ref") or self.root.name).rsplit("/", 1)[-1],
+            title=str(self.page.get("title") or self.root.name),
+            task=question.task,
+            classes=question.classes,
+            labels_from=said,
+            train_images=sum(file is not None for file in rows.files),
+            test_images=len(asked.ids),
+            id_column=labels.id_columns[-1] if labels.id_columns else answer.id_column,
+            target_columns=labels.target_columns,
+            submission=answer,
+            metric=metric,
+            group_column=labels.group_column,
+            warnings=self.warnings,
+            folder=str(self.root),
+            labels=labels.model_copy(update={"separator": question.separator}),
+            ordinal=question.ordinal,
+            test_ids=asked.ids,
+            test_files=asked.files,
+            test_table=asked.table,
+            evidence=self.findings,
+            sample=self.page.get("ref") == "recipe-assistant/sample",
         )
-    return ids, files
 
+    def _refused(self, template: Template | None, labelled: bool) -> str | None:
+        return refused(template, self.tables, self.files.stock, self.pictures, labelled, self.page)
 
-def _answer(
-    template: str | None,
-    tables: dict[str, pd.DataFrame],
-    task: str,
-    classes: list[str],
-    labels: Labels,
-    page: dict[str, str],
-) -> Answer:
-    if template is None:
-        value = {"single_label": "label", "multi_label": "tags", "regression": "number"}[task]
-        columns = classes if task == "regression" else ["label"]
-        why = "there is no template: an id and the answer"
-        return Answer(template=None, id_column="id", columns=columns, value=value, why=why)  # type: ignore[arg-type]
-    table = tables[template]
-    columns = list(table.columns[1:])
-    made = {"template": template, "id_column": str(table.columns[0]), "columns": columns}
-    if task == "regression":
-        return Answer(**made, value="number", why="the labels are numbers")
-    if set(columns) == set(classes):
-        return Answer(**made, value="probability", why="the template has a column a class")
-    cells = table[columns[0]].tolist()
-    if task == "multi_label":
-        return Answer(**made, value="tags", why="the labels are tags")
-    fractions = any(re.fullmatch(r"-?\d*\.\d+", cell) for cell in cells)
-    if len(columns) == 1 and len(classes) == 2 and (fractions or not set(cells) <= set(classes)):
-        positive, why = _positive(classes, columns[0], page)
-        return Answer(
-            **made,
-            value="probability",
-            positive=positive,
-            why=f"one column of numbers for two classes; it is {positive!r}: {why}",
+    def _found(self, name: str, answer: str, why: str, others: Sequence[str] = ()) -> None:
+        why = f"you said so ({name}={self.given[name]})" if name in self.given else why
+        self.findings.append(Finding(field=name, answer=answer, why=why, others=list(others)[:4]))
+
+    # ---------------------------------------------------------------- the template
+
+    def _template(self) -> Template | None:
+        found = find_templates(self.tables, self.pictures)
+        wanted = self.given.get("template")
+        if wanted == "none":
+            found = []
+        elif wanted is not None:
+            named = [template for template in found if template.name == wanted]
+            if not named and wanted in self.tables and len(self.tables[wanted].columns) > 1:
+                table = self.tables[wanted]
+                named = [Template(table, table.columns[0], table.columns[1:], [], 9, [])]
+            if not named:
+                like = nearest(wanted, self.tables) or list(self.tables)
+                raise CompetitionError(f"no such table: {wanted} (template=); there are {few(like, 6)}")
+            found = named + [template for template in found if template not in named]
+        if not found:
+            self._found("template", "none", "no table is called like one, or asks for the test pictures")
+            self.warnings.append("there is no template: the submission will have the columns id and label")
+            return None
+        best = found[0]
+        self._found("template", best.name, ", ".join(best.reasons), [template.name for template in found[1:]])
+        return best
+
+    # ---------------------------------------------------------------- the labels
+
+    def _labels(self, expected: Expected) -> tuple[Labels | None, Candidate]:
+        found = candidates(self.files.stock, self.pictures, self._label_tables(), expected)
+        found = self._wanted(found)
+        none = Candidate(Labels(kind="table"), 0.0)
+        if not found or (found[0].score < 4 and "labels" not in self.given):
+            return None, none
+        best = found[0]
+        others = [f"{other} ({'; '.join(other.reasons)})" for other in found[1:6] if str(other) != str(best)]
+        self._found("labels", str(best), "; ".join(best.reasons), others)
+        return best.labels, best
+
+    def _label_tables(self) -> dict[str, Table]:
+        template = next((finding.answer for finding in self.findings if finding.field == "template"), None)
+        return {name: table for name, table in self.tables.items() if name != template}
+
+    def _wanted(self, found: list[Candidate]) -> list[Candidate]:
+        """The candidates that fit what was said of labels, id and target."""
+        file, _, column = self.given.get("labels", "").partition(":")
+        columns = [c.strip() for c in (self.given.get("target") or column).split(",") if c.strip()]
+        if not file and not columns and "id" not in self.given:
+            return found
+        chosen = found
+        if file:
+            kinds = {"folders": "folders", "names": "names"}
+            chosen = [c for c in chosen if c.labels.file == file or c.labels.kind == kinds.get(file)]
+        if "id" in self.given:
+            chosen = [c for c in chosen if c.labels.id_columns == [self.given["id"]]]
+        if columns and chosen:
+            table = self.tables.get(str(chosen[0].labels.file))
+            lacking = [c for c in columns if table is None or c not in table.columns]
+            if lacking:
+                there = table.columns if table else []
+                raise CompetitionError(
+                    f"no such column: {few(lacking)} (target=); there are {few(nearest(lacking[0], there) or there, 8)}"
+                )
+            labels = chosen[0].labels.model_copy(update={"target_columns": columns})
+            chosen = [Candidate(labels, chosen[0].score, chosen[0].reasons)]
+        if not chosen:
+            said = ", ".join(f"{key}={self.given[key]}" for key in ("labels", "id", "target") if key in self.given)
+            raise CompetitionError(
+                f"no labels found there: {said}; there are {few([str(c) for c in found], 5) or 'none'}"
+            )
+        return chosen
+
+    def _groups(self, labels: Labels, rows: Rows) -> dict[str, Any]:
+        """The column of a table that says which pictures belong together."""
+        wanted = self.given.get("group")
+        if wanted == "none":
+            return {}
+        found = group_columns(self.tables, labels, rows, wanted)
+        if wanted is not None and (not found or found[0].column != wanted):
+            raise CompetitionError(f"no such group column: {wanted} (group=); name one whose cells repeat, or none")
+        if not found:
+            self._found("group", "none", "no column names a patient, a place or the like that repeats")
+            return {}
+        best = found[0]
+        others = [f"{other.column} of {other.file}" for other in found[1:]]
+        self._found(
+            "group", best.column, f"{best.file} has {best.count:,} different ones for {best.rows:,} rows", others
         )
-    if len(columns) == 1:
-        return Answer(**made, value="label", why="one column for a class name")
-    raise CompetitionError(
-        f"the template is not understood: {template} has columns {few(columns)}, the classes are {few(classes)}; "
-        "columns must be the classes, or one"
-    )
+        return {"group_column": best.column, "group_file": best.file}
 
+    # ---------------------------------------------------------------- what is asked
 
-def _positive(classes: list[str], column: str, page: dict[str, str]) -> tuple[str, str]:
-    """Which of two classes a probability stands for, and why."""
-    for name in classes:
-        if name.lower() in _TRUE_WORDS:
-            return name, "its name says so"
-        if name.lower() == column.lower():
-            return name, "the column has its name"
-    text = f"{page.get('evaluation', '')} {page.get('title', '')}".lower()
-    for name in classes:
-        if re.search(rf"probability[^.]*\b{re.escape(name.lower())}\b", text) or re.search(
-            rf"\b1\s*=\s*{re.escape(name.lower())}\b", text
-        ):
-            return name, "the evaluation text says so"
-    return classes[-1], f"nothing says which, and it is the later of {classes[0]!r} and {classes[-1]!r} in the alphabet"
-
-
-def _metric(page: dict[str, str], answer: Answer, task: str) -> MetricChoice:
-    said = f"{page.get('evaluationMetric', '')} {page.get('evaluation', '')}".lower()
-    if task == "regression":
-        name = "rmse" if re.search(r"rmse|root mean squared", said) else "mae"
-        return MetricChoice(
-            name=name, direction="smaller", why="the page says so" if name == "rmse" else "the labels are numbers"
+    def _question(self, rows: Rows, labels: Labels, template: Template | None, hint: str | None) -> Question:
+        if labels.kind in ("folders", "names"):
+            kept = [(target[0],) for target in rows.targets]
+            classes = sorted({target[0] for target in kept})
+            question = Question("single_label", list(sorted_classes(classes)), why=f"{len(classes)} {labels.kind}")
+        else:
+            kept = [target for target, file in zip(rows.targets, rows.files) if file is not None] or rows.targets
+            question = question_of(kept, labels.target_columns, template, hint)
+        wanted = self.given.get("task")
+        if wanted is not None and wanted != question.task:
+            question = self._forced(wanted, kept, labels)
+        self._found(
+            "task",
+            f"{question.task}, {len(question.classes)} {'columns' if question.task == 'regression' else 'classes'}",
+            question.why,
+            question.others,
         )
-    if re.search(r"log[ -]?loss|logarithmic", said):
-        return MetricChoice(name="log_loss", direction="smaller", why="the page says so")
-    if "accuracy" in said and task == "single_label":
-        return MetricChoice(name="accuracy", direction="larger", why="the page says so")
-    if task == "multi_label":
-        return MetricChoice(name="f2", direction="larger", why="the labels are tags")
-    if answer.value == "probability":
-        return MetricChoice(name="log_loss", direction="smaller", why="the template asks for probabilities")
-    return MetricChoice(name="accuracy", direction="larger", why="the template asks for class names")
+        return question
+
+    def _forced(self, wanted: str, targets: Sequence[tuple[str, ...]], labels: Labels) -> Question:
+        if wanted not in TASK_NAMES:
+            raise CompetitionError(f"no such task: {wanted}; there are {', '.join(TASK_NAMES)}")
+        if wanted == "regression":
+            return Question("regression", labels.target_columns)
+        if len(labels.target_columns) > 1:
+            return Question(wanted, labels.target_columns)  # type: ignore[arg-type]
+        texts = sorted({target[0].strip() for target in targets} - {""})
+        if wanted == "single_label":
+            return Question("single_label", list(sorted_classes(texts)))
+        mark = next((mark for mark in (",", "|", ";", " ") if any(mark in text for text in texts)), " ")
+        return Question(
+            "multi_label", list(sorted_classes([tag for text in texts for tag in tags_in(text, mark)])), mark
+        )
+
+    def _answer(
+        self, template: Template | None, question: Question, labels: Labels, rows: Rows, hint: str | None
+    ) -> tuple[Answer, str | None]:
+        numbers: list[float] = []
+        if question.task == "regression":
+            numbers = [float(cell) for target in rows.targets for cell in target if cell.strip()]
+        positive = None
+        if "positive" in self.given and self.given["positive"] not in question.classes:
+            raise CompetitionError(
+                f"no such class: {self.given['positive']} (positive=); there are {few(question.classes, 8) or 'none'}"
+            )
+        if question.task == "single_label" and len(question.classes) == 2 and template is not None:
+            positive = positive_of(question.classes, template.columns[0], self.page)
+            wanted = self.given.get("positive")
+            if wanted is not None:
+                positive = (wanted, "you said so")
+        try:
+            answer = answer_of(
+                template,
+                question.task,
+                question.classes,
+                labels.target_columns,
+                hint,
+                positive,
+                question.separator or " ",
+                numbers,
+                list(other_names(question.classes, self.tables)),
+            )
+        except ValueError as error:
+            reason = f"the template is not understood: {template.name if template else ''}: {error}"
+            return Answer(template=None, id_column="", columns=[], value="label"), reason
+        changes: dict[str, Any] = {}
+        if "value" in self.given:
+            if self.given["value"] not in VALUES:
+                raise CompetitionError(
+                    f"no such value: {self.given['value'][:40]} (value=); there are {', '.join(VALUES)}"
+                )
+            changes["value"] = self.given["value"]
+            if changes["value"] == "probability" and len(answer.columns) == 1 and positive is not None:
+                changes["positive"] = positive[0]
+        if "top" in self.given:
+            if not re.fullmatch(r"[1-9][0-9]{0,3}", self.given["top"]):
+                raise CompetitionError(f"no such number: {self.given['top'][:40]} (top=); give a whole one from 1 on")
+            changes |= {"value": "ranked", "top": int(self.given["top"])}
+        answer = Answer.model_validate(answer.model_dump() | changes)
+        self._found("value", answer.value + (f" of {answer.positive!r}" if answer.positive else ""), answer.why)
+        return answer, None
+
+    def _metric(self, answer: Answer, question: Question) -> MetricChoice:
+        chosen = scoring.chosen(self.page, answer, question, self.given.get("metric"))
+        self._found("metric", chosen.name, chosen.why)
+        return chosen
+
+    # ---------------------------------------------------------------- what to know
+
+    def _tell_missing(self, rows: Rows, template: Template | None, asked: Unseen) -> None:
+        lacking = [name for name, file in zip(rows.ids, rows.files) if file is None]
+        if lacking:
+            self.warnings.append(
+                f"{len(lacking):,} of {len(rows.ids):,} labels have no picture ({few(lacking)}): they are set aside"
+            )
+        unlabelled = sum(not any(cell.strip() for cell in target) for target in rows.targets)
+        if unlabelled:
+            self.warnings.append(f"{unlabelled:,} rows have no label, or several: they are set aside")
+        missing = asked.missing
+        if missing and template is not None:
+            self.warnings.append(
+                f"{len(missing):,} ids of {template.name} have no picture ({few(missing)}): they are answered by class frequency"
+            )
+        seen = len(asked.ids) - len(missing)
+        if template is not None and 0 < seen <= 10 < len(rows.ids):
+            self.warnings.append(
+                f"only {seen} test pictures are here: this may be a competition for notebooks, where the others are seen at scoring"
+            )
+
+    def _tell_leaks(self, labels: Labels, expected: Expected, answer: Answer) -> None:
+        table = self.tables.get(str(labels.file))
+        if table is None or not expected.at_test:
+            return
+        known = {*labels.target_columns, *labels.id_columns, labels.group_column, labels.split_column, answer.id_column}
+        only = [column for column in table.columns if column not in known and column not in expected.at_test]
+        if only:
+            self.warnings.append(
+                f"columns that the test pictures do not have would tell the answer: {few(only)}; they are not looked at"
+            )
+
+    def _unsupported(
+        self, reason: str, template: Template | None, labels: Labels | None = None, question: Question | None = None
+    ) -> Competition:
+        answer = Answer(template=None, id_column="", columns=[], value="label")
+        if template is not None:
+            answer = Answer(
+                template=template.name, id_column=template.id_column, columns=template.columns, value="label"
+            )
+        return Competition(
+            slug=str(self.page.get("ref") or self.root.name).rsplit("/", 1)[-1],
+            title=str(self.page.get("title") or self.root.name),
+            task=question.task if question else "single_label",
+            classes=question.classes if question else [],
+            labels_from="",
+            train_images=0,
+            test_images=0,
+            id_column=answer.id_column,
+            target_columns=labels.target_columns if labels else [],
+            submission=answer,
+            metric=MetricChoice(name="accuracy", direction="larger", why="it cannot be run"),
+            warnings=self.warnings,
+            unsupported=reason,
+            folder=str(self.root),
+            labels=labels or Labels(kind="table"),
+            evidence=self.findings,
+        )

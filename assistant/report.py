@@ -4,11 +4,9 @@ It holds its pictures and its style in itself, loads nothing and runs nothing.""
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import html
-import io
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +17,8 @@ import numpy as np
 
 from assistant import plots
 from assistant.answers import Answers, read_answers
+from assistant.explore_plots import thumbnail
+from assistant.page_parts import STYLE, document, escaped, img, listing, note, plot, section
 from recipes import events
 from recipes.progress import VIEWS, clock
 from recipes.store import atomic_write
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["write_report"]
 
-SHOWN, LISTED, THUMB, SMALL = 12, 100, 220, 96  # pictures a kind, names in a list, pixels of a thumbnail
+SHOWN, LISTED, THUMB = 12, 100, 220  # pictures a kind, names in a list, pixels of a thumbnail
 KINDS = {
     "wrong": ("Most wrong", "Wrong answers: the least probable truths first.", "Largest errors first."),
     "right": ("Most right", "Right answers: the most probable truths first.", "Smallest errors first."),
@@ -100,25 +100,21 @@ def _json_lines(path: Path, whole: bool = False) -> Iterator[Any]:
 
 def _page(run: _Run, answers: Answers | None, picture_of: Picture | None) -> str:
     competition, epochs = run.part("competition"), run.all(events.Epoch)
-    title = _e(competition.get("title") or competition.get("slug") or "A run")
+    title = escaped(competition.get("title") or competition.get("slug") or "A run")
     said = ", ".join(f"{name} {version}" for name, version in run.part("versions").items())
     body = [
         _head(run, title),
         _scores(run),
-        _section("Worth knowing", _notes(run)),
-        _section("What was asked", _settings(run)),
-        _section("What was done", _steps(run)),
-        _section("How training went", _curves(run, epochs), _epoch_table(epochs)),
-        _section("What the answers are worth", _quality(answers) if answers else ""),
-        *(_section(*_examples(answers, kind, picture_of)) for kind in KINDS if answers),
-        _section("The images", *_images(run)),
-        f"<footer class=quiet>Made by Recipe Assistant. {_e(said)}</footer>",
+        section("Worth knowing", _notes(run)),
+        section("What was asked", _settings(run)),
+        section("What was done", _steps(run)),
+        section("How training went", _curves(run, epochs), _epoch_table(epochs)),
+        section("What the answers are worth", _quality(answers) if answers else ""),
+        *(section(*_examples(answers, kind, picture_of)) for kind in KINDS if answers),
+        section("The images", *_images(run)),
+        f"<footer class=quiet>Made by Recipe Assistant. {escaped(said)}</footer>",
     ]
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}: run report</title>'
-        '<meta name="viewport" content="width=device-width,initial-scale=1"><link rel="icon" href="data:,">'
-        f"<style>{STYLE}</style></head>\n<body><main>\n" + "\n".join(filter(None, body)) + "\n</main></body></html>\n"
-    )
+    return document(title, "run report", body, STYLE)
 
 
 def _head(run: _Run, title: str) -> str:
@@ -127,9 +123,9 @@ def _head(run: _Run, title: str) -> str:
         facts.append(time.strftime("%d %B %Y, %H:%M UTC", time.gmtime(float(run.asked["created"]))))
     if done:
         facts.append(f"{clock(done.seconds)} in all" + ", stopped by hand with the best weights kept" * done.kept_best)
-    lead = _p("Run report: what was asked, how training went, and what the network mistakes")
-    state = _p("" if done else "This run has not come to its end.", "state")
-    return f"<header>{lead}<h1>{title}</h1>{_p(' · '.join(facts))}{state}</header>"
+    lead = note("Run report: what was asked, how training went, and what the network mistakes")
+    state = note("" if done else "This run has not come to its end.", "state")
+    return f"<header>{lead}<h1>{title}</h1>{note(' · '.join(facts))}{state}</header>"
 
 
 def _scores(run: _Run) -> str:
@@ -137,18 +133,20 @@ def _scores(run: _Run) -> str:
     done, cards = run.last(events.RunDone), []
     for view, scores in done.scores.items() if done else ():
         (name, first), *others = scores.items() or [("", None)]
-        lines = [VIEWS.get(view, view), name, *(f"{other} {_number(value)}" for other, value in others)]
-        said, *rest = [f"<div>{_e(line).replace('_', ' ')}</div>" for line in lines]
+        low, high = [*done.intervals.get(view, {}).get(name, []), None, None][:2] if done else (None, None)
+        span = [f"95 % between {_number(low)} and {_number(high)}"] if None not in (low, high) else []
+        lines = [VIEWS.get(view, view), name, *span, *(f"{other} {_number(value)}" for other, value in others)]
+        said, *rest = [f"<div>{escaped(line).replace('_', ' ')}</div>" for line in lines]
         cards.append(f"<div class=score>{said}<b>{_number(first)}</b>{''.join(rest)}</div>")
     return f"<div class=scores>{''.join(cards)}</div>" if cards else ""
 
 
 def _notes(run: _Run) -> str:
-    said = dict.fromkeys((note.step, note.event, note.text) for note in run.all(events.Advice, events.Warned))
+    said = dict.fromkeys((told.step, told.event, told.text) for told in run.all(events.Advice, events.Warned))
     said |= dict.fromkeys((0, "warning", str(text)) for text in run.part("competition").get("warnings") or ())
     kinds = {"advice": "Advice", "warning": "Note"}
     where = {step: f", step {step}" if step else "" for step, *_ in said}
-    lines = [f"<li><b>{kinds[kind]}{where[step]}:</b> {_e(text)}</li>" for step, kind, text in said]
+    lines = [f"<li><b>{kinds[kind]}{where[step]}:</b> {escaped(text)}</li>" for step, kind, text in said]
     return f"<ul>{''.join(lines)}</ul>" if lines else ""
 
 
@@ -165,7 +163,7 @@ def _settings(run: _Run) -> str:
     items = []
     for name, value in rows.items():
         said = ", ".join(map(str, value)) if isinstance(value, list) else value
-        items += [f"<div><dt>{_e(name)}</dt><dd>{_e(said)}</dd></div>"] if said not in (None, "") else []
+        items += [f"<div><dt>{escaped(name)}</dt><dd>{escaped(said)}</dd></div>"] if said not in (None, "") else []
     return f"<dl>{''.join(items)}</dl>"
 
 
@@ -180,7 +178,7 @@ def _steps(run: _Run) -> str:
     lines = []
     for place, event in begun.items():
         facts = [f"fold {event.fold + 1}"] * (event.folds > 1) + [f"{event.size} px", took.get(place, "not finished")]
-        said = f"<b>{_e(event.title)}</b> <span class=quiet>{', '.join(facts)}<br>{_e(event.words)}</span>"
+        said = f"<b>{escaped(event.title)}</b> <span class=quiet>{', '.join(facts)}<br>{escaped(event.words)}</span>"
         lines.append(f"<li value={int(event.step)}>{said}</li>")
     return f"<ol>{''.join(lines)}</ol>" if lines else ""
 
@@ -206,21 +204,21 @@ def _epoch_table(epochs: Sequence[events.Epoch]) -> str:
         + [_number(epoch.lr, ".1e"), _number(epoch.seconds, ".1f"), "best" if epoch.best else ""]
         for number, epoch in enumerate(epochs, 1)
     ]
-    return _table(head, rows)
+    return listing(head, rows)
 
 
 def _quality(answers: Answers) -> str:
     """The confusion matrix, a table of the tags, or predicted against true numbers."""
-    note = f"The answers to {len(answers.ids):,} validation images, those of valid.csv."
+    whose = f"The answers to {len(answers.ids):,} validation images, those of valid.csv."
     if answers.task != "multi_label":
         draw = plots.confusion if answers.task == "single_label" else plots.scatter
-        return _p(note) + _plot(draw(answers.targets, answers.predicted, answers.classes), "Predicted against true")
+        return note(whose) + _plot(draw(answers.targets, answers.predicted, answers.classes), "Predicted against true")
     true, said = answers.targets > 0.5, answers.predicted > 0.5
     both, there, told = (true & said).sum(0), true.sum(0), said.sum(0)
     scores = both / np.maximum(told, 1), both / np.maximum(there, 1), 2 * both / np.maximum(there + told, 1)
     rows = [(answers.classes[i], f"{there[i]:,}", *(_number(score[i]) for score in scores)) for i in np.argsort(-there)]
-    note = _p(f"{note} A tag counts as predicted above 0.5.")
-    return note + _table(["tag", "images", "precision", "recall", "F1"], rows)
+    words = note(f"{whose} A tag counts as predicted above 0.5.")
+    return words + listing(["tag", "images", "precision", "recall", "F1"], rows)
 
 
 def _examples(answers: Answers, kind: str, picture_of: Picture | None) -> tuple[str, str]:
@@ -230,29 +228,22 @@ def _examples(answers: Answers, kind: str, picture_of: Picture | None) -> tuple[
     for row in answers.order(kind)[: 5 * SHOWN]:
         picture = _thumbnail(picture_of, answers.ids[row]) if picture_of else ""
         if picture is not None:
-            name, *lines = map(_e, answers.caption(row))
+            name, *lines = map(escaped, answers.caption(row))
             cards.append(f"<figure>{picture}<figcaption><b>{name}</b><br>{'<br>'.join(lines)}</figcaption></figure>")
         if len(cards) == SHOWN:
             break
-    note = _p(notes[answers.task == "regression"])
-    return title, f"{note}<div class=pictures>{''.join(cards)}</div>" if cards else ""
+    words = note(notes[answers.task == "regression"])
+    return title, f"{words}<div class=pictures>{''.join(cards)}</div>" if cards else ""
 
 
 def _thumbnail(picture_of: Picture, name: str) -> str | None:
     """The picture as an HTML image, or None where there is none to show."""
-    from recipes.pixels import open_picture
-
-    out = io.BytesIO()
     try:
         source: Any = picture_of(name)
-        picture = open_picture(source if isinstance(source, np.ndarray) else Path(source), THUMB)
-        picture.thumbnail((THUMB, THUMB))
-        kind = "png" if max(picture.size) <= SMALL else "jpeg"
-        picture.save(out, kind, quality=85)
-    except Exception:  # no picture, or a broken one: that raises whatever its decoder does, and is not worth the page
+        pixels = thumbnail(source if isinstance(source, np.ndarray) else Path(source), THUMB)
+    except Exception:  # whoever finds pictures may raise what it likes; the page is worth more than one of them
         return None
-    small = " class=small" if kind == "png" else ""
-    return f'<img{small} alt="{_e(name)}" src="data:image/{kind};base64,{base64.b64encode(out.getvalue()).decode()}">'
+    return None if pixels is None else img(pixels, name)
 
 
 def _images(run: _Run) -> Iterator[str]:
@@ -261,67 +252,14 @@ def _images(run: _Run) -> Iterator[str]:
             yield _plot(plots.class_counts(ready.counts), "Images in each class")
         lists = {"Set aside, since they cannot be used": ready.set_aside, "Answered without being seen": ready.missing}
         for title, reasons in lists.items():
-            table, more = _table(["image", "why"], [*reasons.items()][:LISTED], left=2), len(reasons) - LISTED
-            yield f"<h3>{title}</h3>{table}{_p(f'and {more:,} more' * (more > 0))}" if reasons else ""
-
-
-def _section(title: str, *parts: str) -> str:
-    inside = "".join(parts)
-    return f"<section><h2>{_e(title)}</h2>{inside}</section>" if inside else ""
+            table, more = listing(["image", "why"], [*reasons.items()][:LISTED], left=2), len(reasons) - LISTED
+            yield f"<h3>{title}</h3>{table}{note(f'and {more:,} more' * (more > 0))}" if reasons else ""
 
 
 def _plot(figure: Figure, alt: str) -> str:
-    """A figure on a white card, as large as fits; a narrow screen scrolls before its letters get too small to read."""
-    width = figure.get_figwidth() * 96
-    style = f"min-width:{width * 0.58:.0f}px;max-width:{width * 1.2:.0f}px"
-    data = base64.b64encode(plots.to_png(figure, dpi=144)).decode()
-    return f'<div class=plot><img alt="{_e(alt)}" style="{style}" src="data:image/png;base64,{data}"></div>'
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """A table that scrolls in itself; all columns but the first `left` are numbers."""
-
-    def line(cells: Sequence[str], tag: str) -> str:
-        cells = [f"<{tag}{' class=n' * (i >= left)}>{_e(cell)}</{tag}>" for i, cell in enumerate(cells)]
-        return f"<tr>{''.join(cells)}</tr>"
-
-    body = f"<thead>{line(head, 'th')}</thead><tbody>{''.join(line(row, 'td') for row in rows)}</tbody>"
-    return f"<div class=scroll><table>{body}</table></div>" if rows else ""
-
-
-def _p(text: str, kind: str = "quiet") -> str:
-    return f"<p class={kind}>{_e(text)}</p>" if text else ""
+    """A figure on a white card; its letters stay as large as they are on a narrow screen, too."""
+    return plot((plots.to_png(figure, dpi=144), figure.get_figwidth()), alt, least=math.inf)
 
 
 def _number(value: Any, form: str = ".4f") -> str:
     return format(value, form) if isinstance(value, (int, float)) else "–"
-
-
-def _e(text: Any) -> str:
-    return html.escape(str(text))
-
-
-STYLE = """
-:root{color-scheme:light dark;--ink:#22272d;--quiet:#5d666f;--ground:#f5f6f7;--card:#fff;--line:#dde1e5;--accent:#c2410c}
-@media screen and (prefers-color-scheme:dark){
-:root{--ink:#e6e9ec;--quiet:#a3abb3;--ground:#14171a;--card:#1d2125;--line:#353b41;--accent:#ff8f52}}
-*{box-sizing:border-box}h1{margin:0;font-size:2rem;line-height:1.2}h2{margin:2.5rem 0 .75rem;font-size:1.3rem}
-body{margin:0;background:var(--ground);color:var(--ink);font:1rem/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
-main{max-width:1180px;margin:auto;padding:1.5rem 1rem 3rem}h3{margin:1.5rem 0 .5rem;font-size:1rem}
-.quiet,dt,.score div{color:var(--quiet);font-size:.9rem}p.quiet{margin:.25rem 0 .75rem}.state{color:var(--accent);font-weight:600}
-.scores,.grid,.pictures,dl{display:grid;gap:1rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,29rem),1fr))}
-.scores{grid-template-columns:repeat(auto-fit,minmax(11rem,1fr));margin-top:1.5rem}dd,dl,figure{margin:0}
-.score,.plot,.scroll,figure{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:1rem}
-.score{border-top:3px solid var(--accent)}.score b{display:block;font-size:2.1rem;line-height:1.2}
-dl{grid-template-columns:repeat(auto-fill,minmax(10rem,1fr));gap:.75rem 1rem}.plot,.scroll{overflow:auto;padding:.6rem}
-ul,ol{padding-left:1.6rem;margin:.5rem 0}li{margin:.35rem 0}footer{margin-top:3rem;border-top:1px solid var(--line)}
-.plot{background:#fff;text-align:center}.plot img{width:100%;vertical-align:top}.grid+.scroll{margin-top:1rem}
-.scroll{max-height:30rem;padding:0}table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}
-th,td{padding:.35rem .75rem;text-align:left;border-bottom:1px solid var(--line);overflow-wrap:break-word}
-th{position:sticky;top:0;background:var(--card)}.n{text-align:right;white-space:nowrap}
-.pictures{grid-template-columns:repeat(auto-fill,minmax(9.5rem,1fr));gap:.75rem}
-figure{background:#fff;color:#22272d;padding:.5rem;font-size:.8rem;line-height:1.35}
-figure img{width:100%;aspect-ratio:1;object-fit:contain;margin-bottom:.4rem}.small{image-rendering:pixelated}
-@media print{html{font-size:11px}body{background:#fff}.scroll{max-height:none}th,td{padding:.2rem .4rem}
-.plot,figure,tr,li,.score{break-inside:avoid}h2,h3{break-after:avoid}}
-"""

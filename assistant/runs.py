@@ -265,7 +265,8 @@ def worker_environment() -> dict[str, str]:
     """This environment without anybody's Kaggle token, and with settings that a training loop on a CPU needs.
 
     The allocator keeps large blocks: with glibc's defaults much of the time goes into page faults. Threads that wait
-    sleep: where something else wants a core (the app, a browser), spinning ones made the loop two to three times slower.
+    sleep: where something else wants a core (the app, a browser), spinning ones made the loop two to three times
+    slower.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("KAGGLE_")}
     if sys.platform == "linux":

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from assistant.competition import CompetitionError, answers_in_order, image_table
+from assistant.competition import CompetitionError
+from assistant.image_table import answers_in_order, image_table
 from assistant.runs import Asked, Run, RunError, started_at
 from assistant.settings import cache_folder
 from recipes import events
@@ -250,35 +251,57 @@ class Worker:
         return {"rows": learner.images.valid.rows, "plain": passes[0], "tta": passes.mean(0), "test": test}
 
     def _finish(self, images: Images, valid: dict[str, np.ndarray], test: np.ndarray) -> None:
-        from recipes.metrics import default_metrics, metric
+        from recipes.metrics import bootstrap, default_metrics, metric
 
         order = valid["rows"].argsort(kind="stable")
         rows = valid["rows"][order]
+        targets, tta = images.targets[rows], valid["tta"][order]
         first = metric(self.competition.metric.name, images.task)
         metrics = (first, *(other for other in default_metrics(images.task) if other != first))
-        scores = {
-            view: {made.name: made(images.targets[rows], valid[key][order]) for made in metrics}
-            for view, key in (("valid", "plain"), ("valid_tta", "tta"))
-        }
-        valid_ids, targets = [images.ids[row] for row in rows], [images.label(row) for row in rows]
-        self._write_answers("valid.csv", valid_ids, images.classes, valid["tta"][order], targets)
+        answers = {"valid": valid["plain"][order], "valid_tta": tta}
+        scores = {view: {made.name: made(targets, given) for made in metrics} for view, given in answers.items()}
+        intervals = {view: {first.name: list(bootstrap(first, targets, given))} for view, given in answers.items()}
+        valid_ids, labels = [images.ids[row] for row in rows], [images.label(row) for row in rows]
+        self._write_answers("valid.csv", valid_ids, images.classes, tta, labels)
         if len(images.test):
             ids = list(images.test.ids)
             self._write_answers("test.csv", ids, images.classes, test)
-            self._write_submission(ids, answers_in_order(self.competition, images.classes, test), scores)
+            decision = self._decision(images, targets, tta, scores)
+            self._write_submission(ids, answers_in_order(self.competition, images.classes, test), decision, scores)
         done = events.RunDone(
-            seconds=time.monotonic() - self.start, scores=scores, kept_best=self.stop.asked and self.stop.keep_best
+            seconds=time.monotonic() - self.start,
+            scores=scores,
+            intervals=intervals,
+            kept_best=self.stop.asked and self.stop.keep_best,
         )
         self._write_report(images, done)
         self.log(done)
 
-    def _write_submission(self, ids: list[str], answers: np.ndarray, scores: dict[str, dict[str, float]]) -> None:
+    def _decision(self, images: Images, targets: np.ndarray, tta: np.ndarray, scores: dict[str, dict[str, float]]):
+        """What makes classes, tags or numbers of the answers, fitted on validation; tells how, and what it is worth."""
+        from assistant.submission import decision_of
+        from recipes.decisions import cross_fitted
+
+        decision = decision_of(self.competition, images.task, targets, tta)
+        if decision is None:
+            return None
+        atomic_write(self.folder / "decision.json", json.dumps(decision.to_dict(), indent=1))
+        if "fitted on" in decision.why:
+            name = self.competition.metric.name
+            scores["valid_decided"] = {name: cross_fitted(name, images.task, targets, tta)}
+            self.log(events.Advice(kind="decision", text=f"the submission's cells: {decision.why}", numbers={}))
+        return decision
+
+    def _write_submission(
+        self, ids: list[str], answers: np.ndarray, decision, scores: dict[str, dict[str, float]]
+    ) -> None:
         from assistant import sample
         from assistant.submission import write_submission
 
         path = self.folder / "submission.csv"
-        columns = write_submission(self.competition, ids, answers, path)
-        self.log(events.SubmissionWritten(path=str(path), rows=len(ids), columns=columns))
+        columns = write_submission(self.competition, ids, answers, path, decision)
+        rows = len(self.competition.test_ids) or len(ids)
+        self.log(events.SubmissionWritten(path=str(path), rows=rows, columns=columns))
         if self.competition.sample:
             scores["truth"] = sample.score(path)
 

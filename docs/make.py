@@ -1,5 +1,5 @@
 """Makes what the docs show: `uv run python docs/make.py` runs the sample and draws its pictures; `--text` rewrites
-the generated blocks alone.
+the generated blocks alone, `--explore` makes the pictures of docs/explore.md alone (they need chromium).
 
 A block stands between `<!-- generated: NAME -->` and `<!-- end -->`; a test checks that they are current.
 """
@@ -110,10 +110,55 @@ def draw_pictures(folder: Path) -> None:
         print(told[-1])
 
 
+def explore_the_sample(work: Path) -> Path:
+    """Plants a few faults in the sample, explores it, and returns the page."""
+    import pandas as pd
+
+    from assistant import reading, sample
+    from assistant.explore import explore
+    from assistant.image_table import image_table
+
+    root = sample.write_sample(work / "sample")
+    table = pd.read_csv(root / "train.csv", dtype=str)
+    names, labels = table.iloc[:, 0].tolist(), table.iloc[:, 1].tolist()
+    train, test = ({path.stem: path for path in sorted((root / part).iterdir())} for part in ("train", "test"))
+    for number, path in enumerate(list(test.values())[:6]):  # of a download that mixed up its folders
+        path.write_bytes(train[names[10 + number]].read_bytes())
+    for number in range(40, 46):  # the same picture again, with the next one's label
+        other = next(at for at in range(number + 60, len(names)) if labels[at] != labels[number])
+        train[names[other]].write_bytes(train[names[number]].read_bytes())
+    for name in names[200:203]:  # of a download that was cut off
+        train[name].write_bytes(train[name].read_bytes()[:180])
+    competition = reading.read(root)
+    explore(image_table(competition), work / "page", title=competition.title)
+    return work / "page" / "explore.html"
+
+
+def draw_exploration(folder: Path) -> None:
+    """Photographs the page of an exploration: its head, and what was found twice."""
+    import shutil
+
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as work, sync_playwright() as playwright:
+        address = explore_the_sample(Path(work)).as_uri()
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1000, "height": 760})
+        page.goto(address)
+        page.evaluate("Promise.all([...document.images].map(i => { i.loading = 'eager'; return i.decode() }))")
+        page.screenshot(path=folder / "explore-page.png")
+        for title, name in (("Leaks", "explore-leaks"), ("The same picture", "explore-conflicts")):
+            page.locator("section", has=page.locator(f"h2:has-text('{title}')")).screenshot(path=folder / f"{name}.png")
+        browser.close()
+
+
 def main() -> None:
     """Pictures, unless --text is given, then the generated blocks."""
-    if "--text" not in sys.argv[1:]:
-        draw_pictures(ROOT / "docs" / "pictures")
+    pictures, asked = ROOT / "docs" / "pictures", sys.argv[1:]
+    if "--text" not in asked and "--explore" not in asked:
+        draw_pictures(pictures)
+    if "--text" not in asked:
+        draw_exploration(pictures)
     for page in PAGES:
         page.write_text(rewritten(page.read_text()))
 

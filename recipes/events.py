@@ -117,7 +117,8 @@ class Sweep(InStep):
 class Batch(InStep):
     """How far a long call has come: `done` of `total` (images, or batches when training) and the seconds it has left.
 
-    `stage` is one of decode, resize, activations, sweep, train, valid, predict. Told a few times a second at most.
+    `stage` is one of decode, resize, activations, sweep, train, valid, predict; of an exploration headers, looks,
+    compare, draw. Told a few times a second at most.
     """
 
     event: ClassVar[str] = "batch"
@@ -173,7 +174,8 @@ class StepEnded(InStep):
 
 @dataclass(frozen=True, kw_only=True)
 class Advice(InStep):
-    """One of the notes' "when things go wrong": rate_too_high, rate_too_low, too_few_epochs, too_many_epochs."""
+    """One of the notes' "when things go wrong": rate_too_high, rate_too_low, too_few_epochs, too_many_epochs; or how
+    answers become decisions: decision."""
 
     event: ClassVar[str] = "advice"
     kind: str
@@ -217,12 +219,15 @@ class RunFailed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RunDone(Event):
-    """The run is over. `scores` holds metrics by view: valid, valid_tta and, where the truth is known, truth.
-    `kept_best` says that it was stopped by hand with the best weights kept."""
+    """The run is over. `scores` holds metrics by view: valid, valid_tta, valid_decided (with thresholds or cut points
+    that were fitted on other validation images) and, where the truth is known, truth; `intervals` 95 % bootstrap
+    intervals, low and high. `kept_best` says that it was stopped by hand with the best weights kept.
+    """
 
     event: ClassVar[str] = "run_done"
     seconds: float
     scores: dict[str, dict[str, float]]
+    intervals: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     kept_best: bool = False
 
 

@@ -3,7 +3,8 @@
 Picks by name: `minimum` is a tenth of the rate with the lowest loss; `steepest` the rate where loss falls fastest;
 `valley` the rate two thirds down the longest descent (fastai 2); `edge` a twentieth of the rate from which on a tenth
 of what the network knew (the way from chance to its loss) is lost. A network whose head is trained has next to no
-descent left, only an edge. `auto` is the valley where the loss falls to two thirds of its level or lower, else the edge.
+descent left, only an edge. `auto` is the valley where the loss falls to two thirds of its level or lower, else the
+edge.
 """
 
 from __future__ import annotations
@@ -106,8 +107,8 @@ def chosen(losses: np.ndarray, found: dict[str, float], pick: str) -> float:
 
 
 def _edge(losses: np.ndarray, chance: float) -> int:
-    """Where the loss leaves its level for good: behind the last loss that gives up less than a tenth of what the network
-    knew, the way from chance to its level."""
+    """Where the loss leaves its level for good: behind the last loss that gives up less than a tenth of what the
+    network knew, the way from chance to its level."""
     level = float(np.median(losses[: max(len(losses) // 2, 1)]))
     kept = np.flatnonzero(losses < level + 0.1 * max(chance - level, 0.05 * chance))
     return min(int(kept[-1]) + 1, len(losses) - 1) if len(kept) else 0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -21,6 +22,10 @@ STAGES = {
     "train": "training",
     "valid": "validating",
     "predict": "predicting",
+    "headers": "reading headers",
+    "looks": "looking at images",
+    "compare": "comparing images",
+    "draw": "drawing the page",
 }
 
 
@@ -131,14 +136,21 @@ class Shown:
 
     def _run_done(self, event: events.RunDone) -> None:
         for view, scores in event.scores.items():
-            numbers = ", ".join(f"{name} {_number(value)}" for name, value in scores.items())
+            spans = event.intervals.get(view, {})
+            numbers = ", ".join(f"{name} {_number(value)}{_span(spans.get(name))}" for name, value in scores.items())
             self._print(f"  {VIEWS.get(view, view):<36}{numbers}")
         self._print(f"done in {clock(event.seconds)}", "bold")
+
+
+def _span(interval: Sequence[float] | None) -> str:
+    known = interval is not None and all(bound is not None and math.isfinite(bound) for bound in interval)
+    return f" ({_number(interval[0])} to {_number(interval[1])})" if interval is not None and known else ""
 
 
 VIEWS = {
     "valid": "validation",
     "valid_tta": "validation with TTA",
+    "valid_decided": "the same, decided as in the file",
     "truth": "held-out truth (like a leaderboard)",
 }
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from assistant import reading, sample, settings
 from assistant.runs import Options, RunError
@@ -210,8 +211,11 @@ def test_settings_out_of_range_are_told_by_their_label(given, says):
 def test_sizes_are_read_from_headers_of_some_of_the_images(tmp_path, write):
     files = [write(tmp_path / f"{side}.png", np.zeros((side, 2 * side), np.uint8)) for side in range(10, 40)]
     (tmp_path / "broken.png").write_bytes(b"not an image")
-    sizes = folder.image_sizes([*files, tmp_path / "broken.png", np.zeros((5, 7, 3), np.uint8)], limit=32)
-    assert sizes.tolist() == [[2 * side, side] for side in range(10, 40)] + [[7, 5]]
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    files.append(write(tmp_path / "turned.jpg", np.zeros((50, 80, 3), np.uint8), exif=turned))
+    sizes = folder.image_sizes([*files, tmp_path / "broken.png", np.zeros((5, 7, 3), np.uint8)], limit=33)
+    assert sizes.tolist() == [[2 * side, side] for side in range(10, 40)] + [[50, 80], [7, 5]]
     assert len(folder.image_sizes(files, limit=4)) == 4
     assert folder.image_sizes([]).shape == (0, 2)
 

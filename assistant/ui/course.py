@@ -273,12 +273,15 @@ def _at_the_end(awaited: str, make: Callable[[Watch, events.RunDone], str]) -> V
 def _result(watch: Watch, done: events.RunDone) -> str:
     """A sentence, and a tile for each view on the images."""
     name = watch.asked.competition.metric.name
-    best = next((view for view in ("truth", "valid_tta", "valid") if view in done.scores), "")
+    best = next((view for view in ("truth", "valid_decided", "valid_tta", "valid") if view in done.scores), "")
     ready, counts = watch.images, {}
     if ready is not None:
         scored = ready.valid if watch.asked.options.folds == 1 else ready.train + ready.valid
-        counts = {"truth": ready.test, "valid": scored, "valid_tta": scored}
-    tiles = [_tile(view, scores, name, counts.get(view, 0), view == best) for view, scores in done.scores.items()]
+        counts = {"truth": ready.test, "valid": scored, "valid_tta": scored, "valid_decided": scored}
+    tiles = [
+        _tile(view, scores, name, counts.get(view, 0), view == best, done.intervals.get(view, {}).get(name))
+        for view, scores in done.scores.items()
+    ]
     said = _said(done.scores.get(best, {}).get(name), name, best)
     return f'<p class="said">{text(said)}</p><div class="scores">{"".join(tiles)}</div>'
 
@@ -297,10 +300,12 @@ def _said(score: float | None, name: str, view: str) -> str:
     return f"The network's {_words(name)} is {_score(score, name)} on {where}."
 
 
-def _tile(view: str, scores: dict[str, float], name: str, count: int, first: bool) -> str:
+def _tile(view: str, scores: dict[str, float], name: str, count: int, first: bool, span: Sequence[float] | None) -> str:
     name = name if name in scores else next(iter(scores), "")
     others = [f"{_words(other)} {_score(value, other)}" for other, value in scores.items() if other != name]
-    words = ", ".join([_words(name), *([f"{count:,} images"] if count else []), *others])
+    known = span is not None and None not in span
+    between = [f"95 % between {_score(span[0], name)} and {_score(span[1], name)}"] if span and known else []
+    words = ", ".join([_words(name), *([f"{count:,} images"] if count else []), *between, *others])
     title = VIEWS.get(view, view)
     return (
         f'<div class="score{" first" if first else ""}"><h3>{text(title[:1].upper() + title[1:])}</h3>'

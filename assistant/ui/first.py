@@ -13,15 +13,14 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from assistant import reading
 from assistant.competition import Competition, CompetitionError
 from assistant.runs import Options, Run, RunError, explain, start_run
 from assistant.settings import home, runs_folder
+from assistant.sources import competition_of
 from assistant.ui import course, folder, form
 from assistant.ui.look import CSS, alert, empty, heading, theme
 from assistant.ui.watch import Watch, fresh_name, run_named, steps_of, watch_named
@@ -354,7 +353,7 @@ def _with_run(address: str, action: Callable[[Run], Any], *buttons: str) -> dict
 
 
 def _competition(place: str) -> Competition:
-    return reading.read(Path(place).expanduser()) if place else folder.the_sample()
+    return competition_of(place) if place else folder.the_sample()
 
 
 @functools.lru_cache(maxsize=1)

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assistant import plots, reading, sample
-from assistant.competition import Competition, image_table
+from assistant.competition import Competition, answer_in_words, task_in_words
+from assistant.headers import image_headers
+from assistant.image_table import image_table
 from assistant.settings import home
 from assistant.ui.look import plot, text
 from recipes.errors import few
@@ -41,21 +43,10 @@ def shown(competition: Competition) -> str:
 
 
 def image_sizes(sources: Sequence[Path | np.ndarray], limit: int = HEADERS) -> np.ndarray:
-    """Widths and heights (n, 2) of up to `limit` images spread over all; files are read no further than their header."""
-    from PIL import Image
-
-    found = []
-    for at in np.unique(np.linspace(0, len(sources) - 1, min(limit, len(sources))).astype(int)):
-        source = sources[at]
-        if isinstance(source, np.ndarray):
-            found.append(source.shape[1::-1])
-            continue
-        try:
-            with Image.open(source) as image:
-                found.append(image.size)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            continue  # what cannot be decoded is named when training begins
-    return np.array(found, int).reshape(-1, 2)
+    """Widths and heights (n, 2), once upright, of up to `limit` images spread over all; of a file its header is read."""
+    some = np.unique(np.linspace(0, len(sources) - 1, min(limit, len(sources))).astype(int))
+    found = image_headers([sources[at] for at in some])
+    return found.loc[found.reason == "", ["width", "height"]].to_numpy()  # what is broken is named when training begins
 
 
 def _labelled(images: Images) -> np.ndarray:
@@ -64,27 +55,15 @@ def _labelled(images: Images) -> np.ndarray:
 
 def _words(competition: Competition, images: Images, sizes: np.ndarray) -> str:
     classes, asked, metric = competition.classes, competition.submission, competition.metric
-    task = {
-        "single_label": f"Name one of {len(classes)} classes for each image",
-        "multi_label": f"Give each image those of {len(classes)} tags that fit",
-        "regression": f"Give each image {'a number' if len(classes) == 1 else f'{len(classes)} numbers'}",
-    }[competition.task]
-    cells = {
-        "probability": "probabilities",
-        "label": "a class name a row",
-        "tags": "tags a row",
-        "ranked": f"{asked.top or 'some'} classes a row, likeliest first",
-        "number": "numbers",
-    }[asked.value]
     columns = few([asked.id_column, *asked.columns], 6)
     template = f"as in {asked.template}: " if asked.template else ""
     lines = [
         ("Competition", text(competition.title)),
-        ("Task", text(f"{task}: {few(classes, 10)}")),
+        ("Task", text(f"{task_in_words(competition)}: {few(classes, 10)}")),
         ("Images", f"{competition.train_images:,} with labels, {competition.test_images:,} to answer for"),
         ("Sizes", _sizes_said(sizes)),
         ("Labels", text(competition.labels_from)),
-        ("Answer", f"{text(f'{template}columns {columns}; {cells}')} {_why(asked.why)}"),
+        ("Answer", f"{text(f'{template}columns {columns}; {answer_in_words(asked)}')} {_why(asked.why)}"),
         ("Score", f"{text(_named(metric.name))}, {metric.direction} is better {_why(metric.why)}"),
     ]
     lines += [("Note", text(note)) for note in [*competition.warnings, *images.notes]]

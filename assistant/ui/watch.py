@@ -1,8 +1,9 @@
 """Watching a run from its folder: what has been told so far, and which parts of the page that changes.
 
-A `Watch` belongs to one open page. It reads what the worker appends and remembers what it told the page, so a tick with nothing
-new changes nothing. Each answer carries a version, which the page gives back: where an answer was lost or overtaken by an older
-one, everything is told again. A watch starts nothing and can be thrown away: another one on the same folder shows the same.
+A `Watch` belongs to one open page. It reads what the worker appends and remembers what it told the page, so a tick
+with nothing new changes nothing. Each answer carries a version, which the page gives back: where an answer was lost
+or overtaken by an older one, everything is told again. A watch starts nothing and can be thrown away: another one on
+the same folder shows the same.
 """
 
 from __future__ import annotations
@@ -100,9 +101,9 @@ class Watch:
         self.state = state_of(self.told, self.run.folder)
 
     def changes(self, views: dict[str, Callable[[Watch], tuple[Any, Callable[[], Any]]]], seen: str) -> dict[str, Any]:
-        """The parts of the page that are to change, by name, and the version of the page that they make; nothing where nothing
-        does. `seen` is the version that the page has now. A view gives a key, and a function that makes what is shown: called only
-        where the key is another than that of what is on the page."""
+        """The parts of the page that are to change, by name, and the version of the page that they make; nothing
+        where nothing does. `seen` is the version that the page has now. A view gives a key, and a function that makes
+        what is shown: called only where the key is another than that of what is on the page."""
         with self.lock:
             self.read()
             if seen != self.version:

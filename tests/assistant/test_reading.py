@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from assistant import reading
-from assistant.competition import CompetitionError, image_table
+from assistant.competition import CompetitionError
+from assistant.image_table import image_table
 
 
 def put(path, colour="red"):
@@ -37,8 +38,8 @@ def folder(tmp_path):
 def test_ids_keep_their_zeros_and_the_same_id_in_train_and_test_is_two_pictures(folder):
     found = reading.read(folder)
     assert found.labels.file == "labels.csv"
-    assert found.labels.folder == "photos/train"
-    assert found.labels.suffix == ".jpg"
+    assert found.labels.id_columns == ["id"]
+    assert found.labels.families == ["photos/train"]
     assert (found.train_images, found.test_images) == (10, 4)
     images = image_table(found)
     assert images.test.ids == ("003", "001", "000", "002")
@@ -121,3 +122,21 @@ def test_what_cannot_be_read_is_one_line(folder, page, said):
     with pytest.raises(CompetitionError, match=said) as caught:
         reading.read(folder)
     assert "\n" not in str(caught.value)
+
+
+def test_a_slip_among_the_labels_is_set_aside_and_the_question_stays(folder):
+    with open(folder / "labels.csv", "a") as file:
+        file.write("003,dog\n")
+    found = reading.read(folder)
+    assert (found.task, found.classes) == ("single_label", ["cat", "dog"])
+    assert any("1 rows have no label, or several" in text for text in found.warnings)
+    assert dict(image_table(found).set_aside) == {"003": "no label"}
+
+
+def test_a_number_that_is_none_is_set_aside(folder):
+    table = pd.read_csv(folder / "labels.csv", dtype=str)
+    table["animal"] = ["nan", *[f"{n}.5" for n in range(9)]]
+    table.to_csv(folder / "labels.csv", index=False)
+    found = reading.read(folder)
+    assert found.task == "regression"
+    assert dict(image_table(found).set_aside) == {"000": "no label"}

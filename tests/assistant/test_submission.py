@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.competition import Answer, Competition, Labels, MetricChoice
-from assistant.submission import check, table, write_submission
+from assistant.submission import check, decision_of, table, write_submission
+from recipes.decisions import Tags
+from recipes.tasks import Regression
 
 
 def competition(
@@ -26,10 +28,10 @@ def competition(
         test_images=len(ids),
         id_column="id",
         target_columns=["label"],
-        submission=Answer(template="sample_submission.csv", id_column="id", columns=columns, value=value, **more),
+        submission=Answer(template=None, id_column="id", columns=columns, value=value, **more),
         metric=MetricChoice(name="accuracy", direction="larger", why="test"),
         folder=".",
-        labels=Labels(kind="csv", folder="train"),
+        labels=Labels(kind="table"),
         test_ids=ids,
     )
 
@@ -70,8 +72,41 @@ def test_one_column_of_numbers_stands_for_the_positive_class():
 
 def test_tags_are_those_above_the_threshold_and_never_none():
     asked = competition("tags", ["tags"], ["haze", "road", "water"], ["a", "b"], "multi_label")
-    made = table(asked, ["a", "b"], np.array([[0.9, 0.1, 0.3], [0.01, 0.15, 0.1]]))
+    answers = np.array([[0.9, 0.1, 0.3], [0.01, 0.15, 0.1]])
+    assert table(asked, ["a", "b"], answers)["tags"].tolist() == ["haze", "road"]
+    made = table(asked, ["a", "b"], answers, Tags((0.2, 0.2, 0.2), at_least=1))
     assert made["tags"].tolist() == ["haze water", "road"]
+
+
+def test_tags_are_parted_and_classes_spelled_as_in_the_template():
+    asked = competition("tags", ["tags"], ["red fox", "owl"], ["a"], "multi_label", separator=";")
+    assert table(asked, ["a"], np.array([[0.9, 0.8]]))["tags"].tolist() == ["red fox;owl"]
+    asked = competition("label", ["label"], ["cat", "dog"], ["a", "b"], spelled={"dog": "1", "cat": "0"})
+    assert table(asked, ["a", "b"], np.array([[0.9, 0.1], [0.2, 0.8]]))["label"].tolist() == ["0", "1"]
+
+
+def test_the_likeliest_classes_stand_in_order_and_numbers_stay_in_their_range():
+    asked = competition("ranked", ["Id"], ["a", "b", "c", "d"], ["1"], top=3)
+    assert table(asked, ["1"], np.array([[0.1, 0.4, 0.2, 0.3]]))["Id"].tolist() == ["b d c"]
+    asked = competition("number", ["score"], ["score"], ["1", "2"], "regression", low=1, high=100)
+    assert table(asked, ["1", "2"], np.array([[-3.0], [120.0]]))["score"].astype(float).tolist() == [1, 100]
+
+
+def test_an_id_that_the_template_holds_twice_is_answered_twice(tmp_path):
+    asked = competition("label", ["label"], ["cat", "dog"], ["1", "2", "1"])
+    write_submission(asked, ["1", "2"], np.array([[0.9, 0.1], [0.2, 0.8]]), tmp_path / "s.csv")
+    assert (tmp_path / "s.csv").read_text() == "id,label\n1,cat\n2,dog\n1,cat\n"
+
+
+def test_whole_numbers_are_written_where_kappa_asks_for_them(tmp_path):
+    asked = competition("number", ["grade"], ["grade"], ["1", "2"], "regression", low=0, high=4, whole=True)
+    asked.metric = MetricChoice(name="kappa", direction="larger", why="test")
+    task, targets = Regression(("grade",)), np.array([[0], [1], [2], [3], [4]], np.float32)
+    decision = decision_of(asked, task, targets, targets + 0.2)
+    write_submission(asked, ["1", "2"], np.array([[1.2], [4.9]]), tmp_path / "s.csv", decision)
+    assert (tmp_path / "s.csv").read_text() == "id,grade\n1,1\n2,4\n"
+    (tmp_path / "s.csv").write_text("id,grade\n1,2.5\n2,4\n")
+    assert check(tmp_path / "s.csv", asked) == ["row 2, column grade: 2.5 is not a whole number, which kappa asks for"]
 
 
 def test_numbers_keep_their_columns():

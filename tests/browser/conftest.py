@@ -95,8 +95,8 @@ def chromium():
 
 @pytest.fixture
 def page(chromium):
-    """A page in a fresh browser profile. In the end, nothing went wrong in its console and nothing was asked of another machine;
-    `page.forgiven` is for what a test brings about by intention."""
+    """A page in a fresh browser profile. In the end, nothing went wrong in its console and nothing was asked of
+    another machine; `page.forgiven` is for what a test brings about by intention."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
     page = context.new_page()
     page.set_default_timeout(SEEN_WITHIN * 1000)
