@@ -124,9 +124,33 @@ def test_a_page_that_others_can_reach_reads_no_folder(tmp_path):
     assert "Name one of 10 classes" in changed["understood"]
     values = form.defaults(sample=True)
     (changed,) = first.start(
-        True, "folder", "/etc", "/etc", None, *({**values, "sizes": "x"}[name] for name in form.FIELDS)
+        True, "folder", "/etc", "", "/etc", None, *({**values, "sizes": "x"}[name] for name in form.FIELDS)
     )
     assert "not image sizes" in changed["trouble"].lower()  # the settings were looked at, the folder was not
+
+
+def test_what_was_read_is_overruled_in_the_page_and_run_as_it_was_read(tmp_path, write):
+    for number in range(12):
+        write(tmp_path / "train" / f"{number}.png", np.full((16, 16, 3), 20 * number, np.uint8))
+    rows = "".join(f"{n},{'ab'[n % 2]},{'xy'[n // 6]}\n" for n in range(12))
+    (tmp_path / "train.csv").write_text("id,label,side\n" + rows)
+    read = first.read_folder(False, "folder", "", str(tmp_path), "target=side; metric=auc")
+    assert "x, y" in read["understood"]
+    assert "you said so" in read["understood"]
+    assert "auc" in read["understood"]
+    assert read["chosen"] == f"{tmp_path}\ntarget=side\nmetric=auc"
+    values = (form.defaults(sample=True)[name] for name in form.FIELDS)
+    (changed,) = first.start(False, "folder", str(tmp_path), "", read["chosen"], None, *values)
+    assert "press read first" in changed["trouble"]
+    assert "not a setting" in first.read_folder(False, "folder", "", str(tmp_path), "auc")["understood"].lower()
+    assert "no such setting" in first.read_folder(False, "folder", "", str(tmp_path), "x=auc")["understood"].lower()
+
+
+def test_a_folder_that_cannot_be_run_says_why(tmp_path, write):
+    for number in range(3):
+        write(tmp_path / "train" / f"{number}.png", np.zeros((8, 8), np.uint8))
+    (tmp_path / "sample_submission.csv").write_text("id,rle_mask\n0,1 1\n")
+    assert "segmentation" in first.read_folder(False, "folder", "", str(tmp_path), "")["understood"]
 
 
 @pytest.mark.parametrize(

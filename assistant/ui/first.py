@@ -18,13 +18,14 @@ from typing import Any
 import gradio as gr
 
 from assistant.competition import Competition, CompetitionError
+from assistant.reading import SETTINGS
 from assistant.runs import Options, Run, RunError, explain, start_run
 from assistant.settings import home, runs_folder
 from assistant.sources import competition_of
 from assistant.ui import course, folder, form
 from assistant.ui.look import CSS, alert, empty, heading, theme
 from assistant.ui.watch import Watch, fresh_name, run_named, steps_of, watch_named
-from recipes.errors import RecipeError
+from recipes.errors import RecipeError, few
 
 __all__ = ["build", "launch", "loopback"]
 
@@ -144,12 +145,22 @@ def _choose(public: bool) -> dict[str, Any]:
         }
         with gr.Row(visible=False, equal_height=False, elem_classes="path") as made["path_row"]:
             made["path"] = gr.Textbox(
-                label="Folder",
+                label="Folder or archive",
                 placeholder="/data/dog-breed-identification",
                 info="With the images, a CSV of their labels or a folder for each class, and best the sample submission.",
                 max_lines=1,
                 scale=5,
+                min_width=280,
                 elem_id="path",
+            )
+            made["settings"] = gr.Textbox(
+                label="Not so?",
+                placeholder="labels=train.csv:breed; metric=auc",
+                info=f"Overrules what was read: {few(list(SETTINGS), 12)}.",
+                max_lines=1,
+                scale=4,
+                min_width=280,
+                elem_id="settings",
             )
             made["read"] = gr.Button("Read", scale=1, min_width=110, elem_id="read")
         made["understood"] = gr.HTML(_sample_shown(), elem_id="understood")
@@ -218,13 +229,14 @@ def _wire(page: gr.Blocks, parts: dict[str, Any], public: bool) -> None:
     page.load(**on(attach, ["address"], RUN), js=RECALL, **quiet).then(None, [address], None, js=REMEMBER, **PRIVATE)
     address.change(None, [address], None, js=REMEMBER, **PRIVATE)
     parts["choice"].change(**on(read, ["choice", "chosen"], read_changes), show_progress_on=[parts["understood"]])
-    for trigger in (parts["read"].click, parts["path"].submit):
-        trigger(**on(read, ["choice", "chosen", "path"], read_changes), show_progress_on=[parts["understood"]])
+    for trigger in (parts["read"].click, parts["path"].submit, parts["settings"].submit):
+        given = ["choice", "chosen", "path", "settings"]
+        trigger(**on(read, given, read_changes), show_progress_on=[parts["understood"]])
     for name in ("recipe", "sizes"):
         parts[name].change(**on(preview, ["recipe", "sizes", "address"], ["start", "steps"]), **quiet)
     started = parts["start"].click(
         starting,
-        _some(parts, ["choice", "path", "chosen", "watch", *form.FIELDS]),
+        _some(parts, ["choice", "path", "settings", "chosen", "watch", *form.FIELDS]),
         _some(parts, [*RUN, "trouble"]),
         **PRIVATE,
         **quiet,
@@ -249,8 +261,10 @@ def _by_component(parts: dict[str, Any], changed: dict[str, Any], outputs: Seque
 # ---------------------------------------------------------------- what happens
 
 
-def read_folder(public: bool, choice: str, chosen: str, path: str | None = None) -> dict[str, Any]:
-    """Reads what was chosen; without a path, the place for one is shown, or the sample."""
+def read_folder(
+    public: bool, choice: str, chosen: str, path: str | None = None, settings: str | None = None
+) -> dict[str, Any]:
+    """Reads what was chosen, as the settings overrule it; without a path, the place for one is shown, or the sample."""
     is_folder = choice == FOLDER and not public
     changed: dict[str, Any] = {"path_row": gr.update(visible=is_folder), "trouble": ""}
     if is_folder and not (path or "").strip():
@@ -259,7 +273,7 @@ def read_folder(public: bool, choice: str, chosen: str, path: str | None = None)
             "understood": empty(words) if path is None else alert("No folder is named; write its path above.")
         }
     try:
-        place = (path or "").strip() if is_folder else ""
+        place = _place(path, settings) if is_folder else ""
         understood = folder.shown(_competition(place)) if is_folder else _sample_shown()
     except Exception as error:
         return changed | {"understood": alert(_told(error)), "chosen": ""}
@@ -278,14 +292,14 @@ def preview(recipe: str, sizes: str, address: str) -> dict[str, Any]:
 
 
 def start(
-    public: bool, choice: str, path: str, chosen: str, watch: Watch | None, *values: Any
+    public: bool, choice: str, path: str, settings: str, chosen: str, watch: Watch | None, *values: Any
 ) -> Iterator[dict[str, Any]]:
     """Starts a run of what was read, with the form's settings; names it before its process is up, so that a reload finds it."""
     choice, chosen = (SAMPLE, "") if public else (choice, chosen)
     try:
-        if choice == FOLDER and (path or "").strip() != chosen:
+        if choice == FOLDER and chosen and _place(path, settings) != chosen:
             raise RunError(
-                "the folder that is named has not been read: press read first, and look at what was understood"
+                "the folder that is named has not been read so: press read first, and look at what was understood"
             )
         if choice == FOLDER and not chosen:
             raise RunError("no folder has been read: name one and press read, or choose the sample")
@@ -352,8 +366,22 @@ def _with_run(address: str, action: Callable[[Run], Any], *buttons: str) -> dict
     return changed | {button: gr.update(interactive=False) for button in buttons}
 
 
+def _place(path: str | None, settings: str | None) -> str:
+    """A folder and what overrules its reading, as one text: a line each."""
+    given = [setting.strip() for setting in (settings or "").split(";") if setting.strip()]
+    return "\n".join([(path or "").strip(), *given])
+
+
 def _competition(place: str) -> Competition:
-    return competition_of(place) if place else folder.the_sample()
+    """The competition in a `_place`; the sample without one."""
+    path, *given = place.split("\n")
+    if not path:
+        return folder.the_sample()
+    for setting in given:
+        if "=" not in setting:
+            raise RunError(f"not a setting: {setting[:60]!r}; write name=value, several parted by semicolons")
+    pairs = (setting.partition("=") for setting in given)
+    return competition_of(path, {name.strip(): value.strip() for name, _, value in pairs})
 
 
 @functools.lru_cache(maxsize=1)

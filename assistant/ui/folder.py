@@ -15,7 +15,7 @@ from assistant.competition import Competition, answer_in_words, task_in_words
 from assistant.headers import image_headers
 from assistant.image_table import image_table
 from assistant.settings import home
-from assistant.ui.look import plot, text
+from assistant.ui.look import alert, plot, text
 from recipes.errors import few
 
 if TYPE_CHECKING:
@@ -34,10 +34,13 @@ def the_sample() -> Competition:
 
 def shown(competition: Competition) -> str:
     """The competition as HTML: what was understood, some images, how many of each class, how large. Raises RecipeError."""
+    if competition.unsupported:
+        return alert(f"This competition cannot be run: {competition.unsupported}.") + _why_all(competition)
     images = image_table(competition)
     sizes = image_sizes([images.sources[row] for row in _labelled(images)])
     return (
-        f'<div class="read"><div><h3>What was understood</h3>{_words(competition, images, sizes)}{_counts(images)}'
+        f'<div class="read"><div><h3>What was understood</h3>{_words(competition, images, sizes)}'
+        f"{_why_all(competition)}{_counts(images)}"
         f"{_sizes(sizes)}</div><div><h3>Some of the images</h3>{_pictures(images)}</div></div>"
     )
 
@@ -67,9 +70,16 @@ def _words(competition: Competition, images: Images, sizes: np.ndarray) -> str:
         ("Score", f"{text(_named(metric.name))}, {metric.direction} is better {_why(metric.why)}"),
     ]
     lines += [("Note", text(note)) for note in [*competition.warnings, *images.notes]]
-    if competition.unsupported:
-        lines.append(("Cannot be run", text(competition.unsupported)))
     return "<dl>" + "".join(f"<dt>{name}</dt><dd>{words}</dd>" for name, words in lines) + "</dl>"
+
+
+def _why_all(competition: Competition) -> str:
+    """Each thing that was found: its reason, what else it might be, and the word that overrules it."""
+    rows = []
+    for finding in competition.evidence:
+        others = f"; or {few(finding.others, 3)}" if finding.others else ""
+        rows.append(f"<dt>{text(finding.field)}</dt><dd>{text(finding.answer)} {_why(finding.why + others)}</dd>")
+    return f"<details><summary>Why, and what else it might be</summary><dl>{''.join(rows)}</dl></details>"
 
 
 def _named(metric: str) -> str:
