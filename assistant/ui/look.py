@@ -152,7 +152,8 @@ CSS = """
 .pictures .broken { display: grid; place-items: center; width: 44px; height: 44px; border-radius: 6px;
   border: 1px dashed var(--border-color-primary); color: var(--body-text-color-subdued); }
 .read details { margin: .4rem 0 1.2rem; } .read summary { cursor: pointer; margin-bottom: .5rem; }
-.path { align-items: end !important; } .path .form { border: 0; background: none; gap: 1rem; flex-wrap: wrap; } .path .block { padding: 0 !important; }
+.path { align-items: end !important; } .path .block { padding: 0 !important; }
+.path .form { border: 0; background: none; gap: 1rem; flex-wrap: wrap; }
 .pictures img.small { image-rendering: pixelated; }
 .pictures.loose { grid-template-columns: repeat(auto-fill, minmax(84px, 1fr)); }
 .pictures.loose figure { display: block; } .pictures.loose figcaption { line-height: 1.6; }
