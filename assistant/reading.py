@@ -383,7 +383,9 @@ class _Reader:
             )
         unlabelled = sum(not any(cell.strip() for cell in target) for target in rows.targets)
         if unlabelled:
-            self.warnings.append(f"{unlabelled:,} rows have no label, or several: they are set aside")
+            self.warnings.append(
+                f"{unlabelled:,} {'rows have' if unlabelled > 1 else 'row has'} no label, or several: set aside"
+            )
         missing = asked.missing
         if missing and template is not None:
             self.warnings.append(

@@ -131,7 +131,7 @@ def test_rows_without_a_picture_or_label_and_repeated_ones_are_told_or_joined(fo
     (folder / "train.csv").write_text(text)
     found = understood(folder)
     assert warned(found, "1 of 14 labels have no picture (none): they are set aside")
-    assert warned(found, "1 rows have no label: they are set aside")
+    assert warned(found, "1 row has no label, or several: set aside")
 
 
 # ---------------------------------------------------------------- pictures

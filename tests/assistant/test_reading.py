@@ -129,7 +129,7 @@ def test_a_slip_among_the_labels_is_set_aside_and_the_question_stays(folder):
         file.write("003,dog\n")
     found = reading.read(folder)
     assert (found.task, found.classes) == ("single_label", ["cat", "dog"])
-    assert any("1 rows have no label, or several" in text for text in found.warnings)
+    assert any("1 row has no label, or several" in text for text in found.warnings)
     assert dict(image_table(found).set_aside) == {"003": "no label"}
 
 

@@ -21,6 +21,7 @@ VALUES = {
     "dict[str, str]": {"ä": "no such file"},
     "dict[str, float]": {"accuracy": 0.5},
     "dict[str, dict[str, float]]": {"valid": {"accuracy": 0.5}},
+    "dict[str, dict[str, list[float]]]": {"valid": {"accuracy": [0.25, 0.75]}},
     "float | None": 2.5,
     "int | None": 7_000_000_000,
 }
