@@ -190,7 +190,7 @@ def test_a_wrong_folder_gives_one_clear_line(page, server, tmp_path, make, says)
     assert "run=" not in page.url
     assert "Traceback" not in page.content() + server.log.read_text()
     page.get_by_role("radio", name="The sample").check()
-    page.locator("#understood dl").wait_for()
+    page.locator("#understood dl").first.wait_for()
 
 
 def test_a_folder_is_read_with_settings_for_photos(page, server, coloured, write, tmp_path):
@@ -201,7 +201,7 @@ def test_a_folder_is_read_with_settings_for_photos(page, server, coloured, write
     page.get_by_role("radio", name="A folder on this machine").check()
     page.locator("#path :is(input, textarea)").fill(str(tmp_path / "odd"))
     page.locator("#path :is(input, textarea)").press("Enter")
-    page.locator("#understood dl").wait_for()
+    page.locator("#understood dl").first.wait_for()
     words = page.locator("#understood").inner_text()
     assert "Name one of 3 classes for each image: <i>blue ${1+1}, <i>green ${1+1}, <i>red ${1+1}" in words
     assert "heights 20 to 40" in words
