@@ -324,15 +324,14 @@ def predict(
 
 def competition_in(source: str, settings: Sequence[str] = ()):
     """The competition in a folder or an archive, with what --set says; what has to be unpacked is shown."""
-    from assistant.sources import competition_of
+    from assistant.competition import CompetitionError
+    from assistant.sources import competition_of, settings_in
     from assistant.terminal import unpacking_shown
 
-    given = {}
-    for setting in settings:
-        name, sign, value = setting.partition("=")
-        if not sign:
-            raise typer.BadParameter(f"not a setting: {setting!r}; write --set name=value")
-        given[name.strip()] = value.strip()
+    try:
+        given = settings_in(settings)
+    except CompetitionError as error:
+        raise typer.BadParameter(f"--set: {error}") from None
     with unpacking_shown() as report:
         return competition_of(source, given, report)
 

@@ -21,10 +21,11 @@ from assistant.inventory import Inventory, Pictures, take_stock
 from assistant.labelling import Candidate, Expected, Rows, candidates, rows_of
 from assistant.questions import Question, question_of, tags_in
 from assistant.refusals import refused, refused_ids, refused_labels, refused_without_pictures
+from assistant.remarks import leaks, missing
 from assistant.tables import Table, read_tables
 from assistant.templates import Template, answer_of, expected_of, find_templates, positive_of
 from assistant.translations import other_names
-from assistant.unseen import Unseen, unseen
+from assistant.unseen import unseen
 from recipes.errors import few, nearest
 from recipes.tasks import TASK_NAMES, sorted_classes
 
@@ -156,8 +157,8 @@ class _Reader:
         if reason is not None:
             return self._unsupported(reason, template, labels, question)
         metric = self._metric(answer, question)
-        self._tell_missing(rows, template, asked)
-        self._tell_leaks(labels, expected, answer)
+        self.warnings += missing(rows, template, asked)
+        self.warnings += leaks(self.tables.get(str(labels.file)), labels, expected, answer)
         source = labels.file or few(labels.families, 3)
         said = {
             "table": f"{source}: column {few(labels.target_columns, 8)}",
@@ -372,41 +373,6 @@ class _Reader:
         chosen = scoring.chosen(self.page, answer, question, self.given.get("metric"))
         self._found("metric", chosen.name, chosen.why)
         return chosen
-
-    # ---------------------------------------------------------------- what to know
-
-    def _tell_missing(self, rows: Rows, template: Template | None, asked: Unseen) -> None:
-        lacking = [name for name, file in zip(rows.ids, rows.files) if file is None]
-        if lacking:
-            self.warnings.append(
-                f"{len(lacking):,} of {len(rows.ids):,} labels have no picture ({few(lacking)}): they are set aside"
-            )
-        unlabelled = sum(not any(cell.strip() for cell in target) for target in rows.targets)
-        if unlabelled:
-            self.warnings.append(
-                f"{unlabelled:,} {'rows have' if unlabelled > 1 else 'row has'} no label, or several: set aside"
-            )
-        missing = asked.missing
-        if missing and template is not None:
-            self.warnings.append(
-                f"{len(missing):,} ids of {template.name} have no picture ({few(missing)}): they are answered by class frequency"
-            )
-        seen = len(asked.ids) - len(missing)
-        if template is not None and 0 < seen <= 10 < len(rows.ids):
-            self.warnings.append(
-                f"only {seen} test pictures are here: this may be a competition for notebooks, where the others are seen at scoring"
-            )
-
-    def _tell_leaks(self, labels: Labels, expected: Expected, answer: Answer) -> None:
-        table = self.tables.get(str(labels.file))
-        if table is None or not expected.at_test:
-            return
-        known = {*labels.target_columns, *labels.id_columns, labels.group_column, labels.split_column, answer.id_column}
-        only = [column for column in table.columns if column not in known and column not in expected.at_test]
-        if only:
-            self.warnings.append(
-                f"columns that the test pictures do not have would tell the answer: {few(only)}; they are not looked at"
-            )
 
     def _unsupported(
         self, reason: str, template: Template | None, labels: Labels | None = None, question: Question | None = None

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from assistant import reading, sample
 from assistant.archives import Progress, has_archives, is_archive, unpack
-from assistant.competition import Competition
+from assistant.competition import Competition, CompetitionError
 from assistant.settings import home
 
-__all__ = ["competition_of", "unpacked"]
+__all__ = ["competition_of", "settings_in", "unpacked"]
 
 
 def competition_of(
@@ -22,6 +22,17 @@ def competition_of(
     if str(source) == "sample" and not Path("sample").is_dir():
         return reading.read(sample.write_sample(home() / "sample"), settings)
     return reading.read(unpacked(Path(source).expanduser(), report), settings)
+
+
+def settings_in(given: Iterable[str]) -> dict[str, str]:
+    """Settings written as name=value. Raises CompetitionError for one that is not."""
+    settings = {}
+    for setting in given:
+        name, sign, value = setting.partition("=")
+        if not sign:
+            raise CompetitionError(f"not a setting: {setting[:60]!r}; write name=value")
+        settings[name.strip()] = value.strip()
+    return settings
 
 
 def unpacked(source: Path, report: Callable[[Progress], None] | None = None) -> Path:

@@ -21,7 +21,7 @@ from assistant.competition import Competition, CompetitionError
 from assistant.reading import SETTINGS
 from assistant.runs import Options, Run, RunError, explain, start_run
 from assistant.settings import home, runs_folder
-from assistant.sources import competition_of
+from assistant.sources import competition_of, settings_in
 from assistant.ui import course, folder, form
 from assistant.ui.look import CSS, alert, empty, heading, theme
 from assistant.ui.watch import Watch, fresh_name, run_named, steps_of, watch_named
@@ -377,11 +377,7 @@ def _competition(place: str) -> Competition:
     path, *given = place.split("\n")
     if not path:
         return folder.the_sample()
-    for setting in given:
-        if "=" not in setting:
-            raise RunError(f"not a setting: {setting[:60]!r}; write name=value, several parted by semicolons")
-    pairs = (setting.partition("=") for setting in given)
-    return competition_of(path, {name.strip(): value.strip() for name, _, value in pairs})
+    return competition_of(path, settings_in(given))
 
 
 @functools.lru_cache(maxsize=1)
