@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from assistant.cli_kaggle import commands, fetched_or_same
 from assistant.printed import print_json, print_line
 
 __all__ = ["app", "main"]
@@ -26,7 +27,11 @@ app = typer.Typer(
 )
 
 COMPETITION = Annotated[
-    str, typer.Argument(metavar="FOLDER", help="A competition folder, an archive of one, or the word sample.")
+    str,
+    typer.Argument(
+        metavar="SLUG|FOLDER",
+        help="A competition's name at Kaggle (it is fetched), a folder or an archive of one, or the word sample.",
+    ),
 ]
 SET = Annotated[
     list[str],
@@ -259,11 +264,13 @@ def runs(as_json: JSON = False) -> None:
     from assistant.printed import print_runs
     from assistant.runs import RunError, list_runs
     from assistant.runs import as_json as told_as_json
+    from assistant.submissions import submissions_of
 
     told = []
     for found in list_runs():
         try:
-            told.append(told_as_json(found))
+            handed_in = [each.model_dump() for each in submissions_of(found)]
+            told.append(told_as_json(found) | {"submissions": handed_in})
         except RunError:
             continue
     if as_json:
@@ -322,8 +329,12 @@ def predict(
         print_line(f"{path}: " + ", ".join(f"{name} {value:.4f}" for name, value in best))
 
 
+app.add_typer(commands)
+
+
 def competition_in(source: str, settings: Sequence[str] = ()):
-    """The competition in a folder or an archive, with what --set says; what has to be unpacked is shown."""
+    """The competition of that name at Kaggle, or in a folder or an archive, with what --set says; what has to be fetched
+    or unpacked is shown."""
     from assistant.competition import CompetitionError
     from assistant.sources import competition_of, settings_in
     from assistant.terminal import unpacking_shown
@@ -332,8 +343,9 @@ def competition_in(source: str, settings: Sequence[str] = ()):
         given = settings_in(settings)
     except CompetitionError as error:
         raise typer.BadParameter(f"--set: {error}") from None
+    found = fetched_or_same(source)
     with unpacking_shown() as report:
-        return competition_of(source, given, report)
+        return competition_of(found, given, report)
 
 
 def main() -> None:

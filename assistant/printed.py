@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from assistant.competition import Competition, Finding
     from assistant.explore import Findings
 
-__all__ = ["print_competition", "print_findings", "print_json", "print_line", "print_runs"]
+__all__ = ["print_competition", "print_facts", "print_findings", "print_json", "print_line", "print_runs"]
 
 WIDEST, NAMES = 112, 12  # columns that a line may take, and that names on the left do
 WHY, LOUD = "dim", "yellow"
@@ -101,19 +101,64 @@ def print_findings(console: Console, found: Findings, page: Path) -> None:
     _print_rows(console, rows)
 
 
+def print_facts(
+    console: Console, title: str, slug: str, facts: Iterable[tuple[str, str]], notes: Iterable[str] = ()
+) -> None:
+    """A title, and facts by name; notes stand out."""
+    _headline(console, title, slug)
+    rows: list[tuple[str, Lines]] = [(name, [(text, "")]) for name, text in facts]
+    _print_rows(console, [*rows, *(("note", [(text, LOUD)]) for text in notes)])
+
+
 def print_runs(console: Console, told: Iterable[dict[str, Any]]) -> None:
-    """A table of runs, each as `assistant runs --json` tells it."""
+    """A table of runs, each as `assistant runs --json` tells it: validation beside the leaderboard. Where there is no
+    terminal, a line a run, with tabs between."""
     from rich.table import Table
 
-    table = Table(box=None, header_style="dim")
-    for name in ("run", "competition", "state", "recipe", "arch", "sizes", "validation", "with TTA"):
-        table.add_column(name)
-    for row in told:
-        asked, scores = row["options"], row["scores"]
-        shown = [", ".join(f"{n} {v:.4f}" for n, v in scores.get(view, {}).items()) for view in ("valid", "valid_tta")]
-        sizes = ",".join(map(str, asked["sizes"]))
-        table.add_row(row["name"], row["competition"], row["state"], asked["recipe"], asked["arch"], sizes, *shown)
+    rows = [_run_row(row) for row in told]
+    used = [name for name in rows[0] if name not in ("public", "private", "place") or any(row[name] for row in rows)]
+    if not console.is_terminal:
+        for line in (used, *([row[name] for name in used] for row in rows)):
+            print_line("\t".join(line))
+        return
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for name in used:
+        table.add_column(name, overflow="fold", justify="right" if name in _NUMBERS else "left")
+    for row in rows:
+        table.add_row(*(row[name] for name in used))
     console.print(table)
+
+
+_NUMBERS = ("validation", "with TTA", "public", "private")
+
+
+def _run_row(row: dict[str, Any]) -> dict[str, str]:
+    """The cells of a run: scores in the competition's own metric, which is the first of each view."""
+    asked, scores = row["options"], row["scores"]
+    shown = {
+        view: next(iter(scores.get(view, {}).items()), ("", None)) for view in ("valid", "valid_tta", "valid_decided")
+    }
+    handed_in = (row.get("submissions") or [{}])[-1]
+    place, tta = (
+        handed_in.get("place"),
+        shown["valid_decided"][1] if "valid_decided" in scores else shown["valid_tta"][1],
+    )
+    waiting = {"pending": "waits", "failed": "refused"}.get(handed_in.get("status", ""), "")
+    return {
+        "run": row["name"],
+        "state": row["state"],
+        "made with": f"{asked['recipe']} {asked['arch']} {','.join(map(str, asked['sizes']))}",
+        "metric": shown["valid"][0],
+        "validation": _number(shown["valid"][1]),
+        "with TTA": _number(tta),
+        "public": waiting or _number(handed_in.get("public")),
+        "private": _number(handed_in.get("private")),
+        "place": (f"{place['rank']:,} of {place['teams']:,}" + f" {place['medal']}".rstrip()) if place else "",
+    }
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.5f}"
 
 
 # ---------------------------------------------------------------- a competition

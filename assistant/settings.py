@@ -8,7 +8,7 @@ from pathlib import Path
 
 import platformdirs
 
-__all__ = ["cache_folder", "home", "runs_folder"]
+__all__ = ["cache_folder", "home", "people_folder", "runs_folder"]
 
 
 @cache
@@ -21,6 +21,11 @@ def home() -> Path:
 def runs_folder() -> Path:
     """Where runs lie that were not given a folder of their own."""
     return home() / "runs"
+
+
+def people_folder() -> Path:
+    """Where the competitions of each signed-in person lie, apart from everybody else's."""
+    return home() / "people"
 
 
 def cache_folder() -> Path:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import kagglesdk.kaggle_env as kaggle_env
 import numpy as np
 import pytest
 from PIL import Image
 
 from assistant import settings
 from assistant.runs import Options, Run
+from tests.assistant.kaggle_people import TOKEN
+from tests.kaggle_server import KaggleServer
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +25,16 @@ def home(tmp_path, monkeypatch) -> Path:
     settings.home.cache_clear()
     yield tmp_path / "home"
     settings.home.cache_clear()
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A Kaggle on this machine, with ann, whose token is TOKEN."""
+    monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")
+    with KaggleServer() as running:
+        monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.LOCAL, running.url)
+        running.person("ann", TOKEN, "0123456789abcdef0123456789abcdef")
+        yield running
 
 
 def draw(kind: int, number: int, side: int = 96) -> Image.Image:
