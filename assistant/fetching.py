@@ -21,7 +21,7 @@ from assistant.archives import ArchiveError, Progress, is_archive, unpack
 from assistant.download import Transfer, download
 from assistant.kaggle_client import Kaggle
 from assistant.kaggle_errors import KaggleError
-from assistant.kaggle_wire import Allowance, Listed, Size, slug_in
+from assistant.kaggle_wire import Allowance, Listed, Size, slug_of
 from assistant.settings import people_folder
 from assistant.storage import Mark, place_of, unchanged
 from recipes.errors import Stopped
@@ -127,7 +127,7 @@ def fetch(
     """The folder of a competition's data, downloaded and unpacked, with `page.json` beside it. What is there already and
     has not changed costs one request. Raises KaggleError, ArchiveError, StorageError, and Stopped within a second of
     `should_stop`; a download goes on where it was, also in another process."""
-    slug = slug_in(slug) or slug
+    slug = slug_of(slug)
     folder = place_of_person(kaggle.name) / slug
     writable_folder(folder.parent).chmod(0o700)
     with _only_one(folder.with_name(f".{slug}.lock"), should_stop):

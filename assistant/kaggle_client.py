@@ -36,7 +36,7 @@ from assistant.kaggle_errors import (
     plain,
     unknown_token,
 )
-from assistant.kaggle_wire import Allowance, Listed, ListedPage, Sent, Size, Team, slug_in
+from assistant.kaggle_wire import Allowance, Listed, ListedPage, Sent, Size, Team, slug_of
 from assistant.network import Bounded, bare_session
 from assistant.patience import Patience, Waiting, leaving
 from recipes.errors import nearest
@@ -95,6 +95,9 @@ class Kaggle:
     def __repr__(self) -> str:
         return f"Kaggle({self.name!r})"
 
+    def __reduce__(self):
+        raise TypeError("a signed-in person is never written down")
+
     def close(self) -> None:
         """Closes the connections."""
         self._client.__exit__(None, None, None)
@@ -116,13 +119,13 @@ class Kaggle:
     def competition(self, slug: str) -> Listed:
         """What Kaggle tells of one competition."""
         request = asks.ApiGetCompetitionRequest()
-        request.competition_name = _slug(slug)
+        request.competition_name = slug_of(slug)
         return Listed.of(self._ask(self._api.get_competition, request, slug), slug)
 
     def pages(self, slug: str) -> dict[str, str]:
         """The texts of its pages by name in lower case: description, evaluation, rules, data-description."""
         request = asks.ApiListCompetitionPagesRequest()
-        request.competition_name = _slug(slug)
+        request.competition_name = slug_of(slug)
         pages = self._ask(self._api.list_competition_pages, request, slug).get("pages")
         found = [page for page in pages if isinstance(page, Mapping)] if isinstance(pages, list) else []
         return {str(page.get("name", "")).lower(): str(page.get("content") or "") for page in found}
@@ -130,7 +133,7 @@ class Kaggle:
     def size(self, slug: str) -> Size:
         """Bytes and files of its data: by the summary, else by the list of files."""
         request = asks.ApiGetCompetitionDataFilesSummaryRequest()
-        request.competition_name = _slug(slug)
+        request.competition_name = slug_of(slug)
         with contextlib.suppress(KaggleError):
             told = Size.of_summary(self._ask(self._api.get_competition_data_files_summary, request, slug))
             if told is not None:
@@ -139,7 +142,7 @@ class Kaggle:
 
     def _size_of_list(self, slug: str) -> Size:
         request = asks.ApiListDataFilesRequest()
-        request.competition_name, request.page_size = _slug(slug), 200
+        request.competition_name, request.page_size = slug_of(slug), 200
         size = files = 0
         for wire in self._pages(self._api.list_data_files, request, slug):
             listed = wire.get("files")
@@ -153,7 +156,7 @@ class Kaggle:
         """A signed address of the bundle with all the data, good for a while; a secret. KaggleError of the kind rules
         where they are not accepted."""
         request = asks.ApiDownloadDataFilesRequest()
-        request.competition_name = _slug(slug)
+        request.competition_name = slug_of(slug)
         response = self._send(self._api.download_data_files, request, slug)
         response.close()
         return self._checked(response.headers.get("Location", ""), "where the data lies")
@@ -161,13 +164,13 @@ class Kaggle:
     def allowance(self, slug: str) -> Allowance:
         """The submissions that this person has made today and may still make."""
         request = asks.ApiGetSubmissionLimitsRequest()
-        request.competition_name = _slug(slug)
+        request.competition_name = slug_of(slug)
         return Allowance.of(self._ask(self._api.get_submission_limits, request, slug))
 
     def upload_place(self, slug: str, file: Path, size: int) -> tuple[str, str]:
         """Where a file of `size` bytes may be PUT, and the token that stands for it afterwards; both secrets."""
         request = asks.ApiStartSubmissionUploadRequest()
-        request.competition_name, request.file_name = _slug(slug), file.name
+        request.competition_name, request.file_name = slug_of(slug), file.name
         request.content_length, request.last_modified_epoch_seconds = size, int(time.time())
         wire = self._ask(self._api.start_submission_upload, request, slug)
         token = wire.get("token")
@@ -179,7 +182,7 @@ class Kaggle:
         """Hands in what was uploaded; the number of the submission, None where Kaggle tells none. Asked once: whether
         it was taken is not known after a KaggleError of the kinds offline, busy or unreadable."""
         request = asks.ApiCreateSubmissionRequest()
-        request.competition_name, request.blob_file_tokens = _slug(slug), token
+        request.competition_name, request.blob_file_tokens = slug_of(slug), token
         request.submission_description = message
         wire = self._ask(self._api.create_submission, request, slug, once=True)
         return Sent.of(wire).ref or None
@@ -193,14 +196,14 @@ class Kaggle:
     def submissions(self, slug: str) -> list[Sent]:
         """This person's latest submissions, latest first."""
         request = asks.ApiListSubmissionsRequest()
-        request.competition_name = _slug(slug)
+        request.competition_name = slug_of(slug)
         listed = self._ask(self._api.list_submissions, request, slug).get("submissions")
         return [Sent.of(wire) for wire in listed if isinstance(wire, Mapping)] if isinstance(listed, list) else []
 
     def leaderboard(self, slug: str) -> list[Team]:
         """The public leaderboard, best first: whole where Kaggle gives the file of it, else its first pages."""
         request = asks.ApiDownloadLeaderboardRequest()
-        request.competition_name = _slug(slug)
+        request.competition_name = slug_of(slug)
         unread = (KaggleError, KeyError, requests.RequestException, OSError, zipfile.BadZipFile, csv.Error, ValueError)
         with contextlib.suppress(*unread):
             return _teams_of_zip(self._bytes(self._send(self._api.download_leaderboard, request, slug)))
@@ -208,7 +211,7 @@ class Kaggle:
 
     def _first_teams(self, slug: str) -> list[Team]:
         request = asks.ApiGetLeaderboardRequest()
-        request.competition_name, request.page_size = _slug(slug), 200
+        request.competition_name, request.page_size = slug_of(slug), 200
         rows: list[Any] = []
         for wire in self._pages(self._api.get_leaderboard, request, slug):
             listed = wire.get("submissions")
@@ -350,16 +353,6 @@ def _environment() -> KaggleEnv:
     except Exception as error:
         found = plain(str(error))
     raise KaggleError(f"no such Kaggle: {found}; unset KAGGLE_API_ENVIRONMENT for kaggle.com", "refused")
-
-
-def _slug(text: str) -> str:
-    slug = slug_in(text)
-    if slug is None:
-        raise KaggleError(
-            f"not a competition's name: {plain(text)!r}; write it as in its address, such as dog-breed-identification",
-            "unknown",
-        )
-    return slug
 
 
 def _one_of(what: str, name: str, known: Mapping[str, Any]) -> Any:

@@ -145,8 +145,8 @@ def duration(seconds: float) -> str:
 
 def plain(text: str) -> str:
     """Somebody else's text on one short line, without markup or control characters."""
-    text = " ".join(_TAG.sub(" ", text).split())
-    text = "".join(letter for letter in text if letter.isprintable())
+    text = "".join(letter if letter.isprintable() else " " for letter in _TAG.sub(" ", text))
+    text = " ".join(text.split())
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-__all__ = ["Allowance", "Listed", "ListedPage", "Sent", "Size", "Team", "slug_in"]
+from assistant.kaggle_errors import KaggleError, plain
+
+__all__ = ["Allowance", "Listed", "ListedPage", "Sent", "Size", "Team", "slug_in", "slug_of"]
 
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _ADDRESS = re.compile(r"(?:https?://)?(?:www\.)?kaggle\.com/(?:competitions|c)/([^/?#\s]+)\S*", re.IGNORECASE)
@@ -24,6 +26,17 @@ def slug_in(text: str) -> str | None:
     found = _ADDRESS.fullmatch(text.strip())
     slug = (found.group(1) if found else text.strip()).lower()
     return slug if _SLUG.fullmatch(slug) else None
+
+
+def slug_of(text: str) -> str:
+    """The same; raises KaggleError where it is neither."""
+    slug = slug_in(text)
+    if slug is None:
+        raise KaggleError(
+            f"not a competition's name: {plain(text)!r}; write it as in its address, such as dog-breed-identification",
+            "unknown",
+        )
+    return slug
 
 
 @dataclass(frozen=True)

@@ -301,7 +301,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 signal.signal(number, lambda *_: stop.set())
             stop.wait()
     except (OSError, ValueError) as error:
-        sys.exit(f"The server could not start: {error}")
+        sys.exit(f"The server could not start at port {asked.port}: {error}")
 
 
 def _fill(server: KaggleServer, asked: argparse.Namespace) -> None:

@@ -148,10 +148,8 @@ class Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def stop(self) -> None:
         """Closes the port and all connections, and waits until their threads have ended."""
         self.stopping.set()
-        with contextlib.suppress(OSError):
-            socket.create_connection(
-                ("127.0.0.1", self.server_address[1]), timeout=2
-            ).close()  # wakes the thread that accepts
+        with contextlib.suppress(OSError):  # wakes the thread that accepts
+            socket.create_connection(("127.0.0.1", self.server_address[1]), timeout=2).close()
         self._accepting.join(2)
         self.server_close()
         with self._lock:
@@ -200,7 +198,7 @@ class Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     def handle_error(self, request, client_address) -> None:
         """A client that left is no news; anything else is a fault of these tests and is shown."""
-        if not isinstance(sys.exc_info()[1], OSError | Hangup | Stopped):
+        if not self.stopping.is_set() and not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
 
@@ -227,7 +225,7 @@ class RequestHandler(BaseHTTPRequestHandler):
             super().handle_one_request()
         except Hangup as end:
             self._hang_up(end.how)
-        except (Stopped, OSError):
+        except (Stopped, ConnectionError):
             self.close_connection = True
 
     def header_names(self) -> dict[str, str]:
