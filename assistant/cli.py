@@ -329,7 +329,9 @@ def predict(
         print_line(f"{path}: " + ", ".join(f"{name} {value:.4f}" for name, value in best))
 
 
-app.add_typer(commands)
+# In the order in which they are used: before a folder is read, and after a submission is checked.
+app.registered_commands[2:2] = commands.registered_commands[:3]
+app.registered_commands[-1:-1] = commands.registered_commands[3:]
 
 
 def competition_in(source: str, settings: Sequence[str] = ()):
