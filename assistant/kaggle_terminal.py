@@ -145,39 +145,24 @@ def megabytes(size: float) -> str:
 
 
 def print_listed(console: Console, page: ListedPage, text: str) -> None:
-    """What a search found, a line a competition."""
-    from rich.table import Table
+    """What a search found: two lines a competition, or one with tabs between where there is no terminal."""
     from rich.text import Text
 
     if not page.competitions:
         said = f"no competition found for {text!r}" if text else "no competition found"
         print_line(f"{said}; try other words, or another --category" if page.page == 1 else "no more pages")
         return
-    if not console.is_terminal:
-        for each in page.competitions:
-            print_line("\t".join((each.slug, each.title, _days(each), each.metric, each.reward, f"{each.teams} teams")))
-    else:
-        table = Table(box=None, header_style="dim", pad_edge=False)
-        for name in ("competition", "title", "deadline", "metric", "prize"):
-            table.add_column(name, overflow="ellipsis", no_wrap=True, ratio={"competition": 4, "title": 4}.get(name))
-        table.add_column("teams", justify="right")
-        table.add_column("")
-        for each in page.competitions:
-            mark = (
-                Text("entered", "green")
-                if each.entered
-                else Text("notebooks only" if each.notebooks_only else "", "yellow")
-            )
-            table.add_row(
-                Text(each.slug, "bold"),
-                Text(each.title),
-                _days(each),
-                Text(each.metric),
-                Text(each.reward),
-                f"{each.teams:,}",
-                mark,
-            )
-        console.print(table)
+    for each in page.competitions:
+        teams = f"{each.teams:,} teams" if each.teams else ""
+        facts = [each.metric, _days(each), each.reward, teams]
+        if not console.is_terminal:
+            print_line("\t".join((each.slug, each.title, *facts)))
+            continue
+        marks = [Text("entered", "green")] if each.entered else []
+        marks += [Text("only notebooks may submit", "yellow")] if each.notebooks_only else []
+        console.print(Text.assemble((each.slug, "bold"), "  ", each.title))
+        told = [Text(text, "dim") for text in (each.category, *facts) if text]
+        console.print(Text("    ") + Text(", ").join([*told, *marks]))
     if page.more:
         print_line(f"more: --page {page.page + 1}", error=not console.is_terminal)
 
@@ -261,7 +246,7 @@ def print_submission(made: Submission) -> None:
     print_line(f"{public}{private}{own}")
     if made.place is not None:
         lines = ", ".join(f"{name} {score:.5f}" for name, score in made.place.lines.items())
-        print_line(f"on the public leaderboard: {made.place.in_words()}" + (f" (lines: {lines})" if lines else ""))
+        print_line(f"on the public leaderboard: {made.place.in_words()}" + (f"; medals from {lines}" if lines else ""))
 
 
 def submission_json(made: Submission) -> dict[str, Any]:
