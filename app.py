@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
     asked = parser.parse_args(argv)
 
     from assistant.runs import RunError, explain
-    from assistant.ui.first import launch
+    from assistant.ui.serving import launch
     from recipes.errors import RecipeError
 
     try:

@@ -13,6 +13,7 @@ from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder
 
 from assistant import plots
+from assistant.ui import submit_step
 from assistant.ui.look import alert, empty, plot, table, text
 from assistant.ui.watch import Watch
 from recipes import events
@@ -31,7 +32,7 @@ AWAITED = {
     "epochs": "A row for each epoch will be here: losses, scores, and which one is the best so far.",
     "result": "The scores and the submission will be here when the training is done.",
 }
-NOTHING = "Nothing is training yet. Start a recipe above; it goes on when this page is closed."
+NOTHING = "Nothing is training yet. Start a recipe at step 3; it goes on when this page is closed."
 
 
 def idle(titles: Sequence[tuple[str, str]]) -> dict[str, Any]:
@@ -106,7 +107,7 @@ def _now(watch: Watch) -> str:
     which = " · ".join(filter(None, which))
     if watch.state == "done" and watch.done:
         early = " early, with the best weights kept" if watch.done.kept_best else ""
-        return now_line(f"Done{early}: the submission is below", f"in {clock(watch.done.seconds)}", 1, which)
+        return now_line(f"Done{early}: see the results", f"in {clock(watch.done.seconds)}", 1, which)
     if watch.state == "stopped":
         during = getattr(watch.last, "during", "")
         more = alert("What was learned is kept: resume goes on from there.")
@@ -346,6 +347,13 @@ def _head(watch: Watch, done: events.RunDone) -> str:
     return f'<p class="said">{text(next_step)}</p>{shown}'
 
 
+def _handed_in(watch: Watch) -> tuple[Any, Callable[[], Any]]:
+    """The run's submissions, as they are kept with it."""
+    path = watch.run.folder / "submissions.json"
+    key = path.stat().st_mtime_ns if path.is_file() else None
+    return key, lambda: submit_step.scores(watch)
+
+
 def _file(name: str) -> View:
     """A download of that file, once the run is done: a copy, so that nothing else in the run folder can be asked for."""
 
@@ -378,7 +386,10 @@ VIEWS_OF_A_RUN: dict[str, View] = {
     "losses": _losses,
     "metric": _metric,
     "result": _at_the_end(empty(AWAITED["result"]), _result),
-    "head": _at_the_end("", _head),
+    "head": _at_the_end(empty(submit_step.NO_RUN), _head),
+    "checked": _at_the_end("", lambda watch, done: submit_step.checked(watch)),
+    "handed_in": _handed_in,
+    "hand_in_row": _update(lambda watch: {"visible": watch.state == "done" and not watch.asked.competition.sample}),
     "submission": _file("submission.csv"),
     "report": _file("report.html"),
     "timer": _update(lambda watch: {"active": True}),  # also when it has ended: it may be resumed elsewhere

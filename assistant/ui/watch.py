@@ -14,21 +14,24 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from assistant.runs import Asked, EventReader, Options, Run, RunError, state_of
 from assistant.settings import runs_folder
 from recipes import events
 
-__all__ = ["Watch", "fresh_name", "run_named", "steps_of"]
+__all__ = ["Watch", "fresh_name", "run_named", "steps_of", "watch_of"]
 
 
-def run_named(name: object) -> Run | None:
-    """The run of that name among the runs of this machine; None where it is no plain name of one (a client gave it)."""
+def run_named(name: object, runs: Path | None = None) -> Run | None:
+    """The run of that name in the folder `runs`, else among those of this machine; None where it is no plain name of one
+    (a client gave it)."""
     if not _plain(name):
         return None
-    folder = runs_folder() / str(name)
-    inside = folder.resolve().parent == runs_folder().resolve()
+    runs = runs or runs_folder()
+    folder = runs / str(name)
+    inside = folder.resolve().parent == runs.resolve()
     return Run(folder) if inside and (folder / "run.json").is_file() else None
 
 
@@ -136,9 +139,8 @@ class Watch:
             self.done = event
 
 
-def watch_named(name: object) -> Watch | None:
-    """A watch on the run of that name; None where there is no such run, or it cannot be read."""
-    run = run_named(name)
+def watch_of(run: Run | None) -> Watch | None:
+    """A watch on a run; None where there is none, or it cannot be read."""
     try:
         return Watch(run) if run else None
     except (RunError, ValueError):

@@ -1,0 +1,66 @@
+"""Opening the page: where it listens, and what it lets out."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+
+from assistant.runs import RunError
+from assistant.settings import home
+from assistant.ui import explore_step, kaggle_step, submit_step
+from assistant.ui.look import CSS, theme
+from assistant.ui.walk import build
+
+__all__ = ["launch", "loopback"]
+
+STYLES = CSS + kaggle_step.CSS + explore_step.CSS + submit_step.CSS
+
+
+def launch(host: str = "127.0.0.1", port: int | None = None, browser: bool = False, public: bool = False) -> None:
+    """Opens the page at that address until Ctrl-C; where no port is given, on the next that is free from 7860 on.
+
+    Raises RunError where the port that is given is taken.
+    """
+    _check_port(host, port)
+    page = build(public or not loopback(host)).queue(default_concurrency_limit=8)
+    _, url, _ = page.launch(
+        server_name=host,
+        server_port=port,
+        inbrowser=browser,
+        share=False,
+        theme=theme(),
+        css=STYLES,
+        footer_links=[],
+        ssr_mode=False,
+        mcp_server=False,
+        enable_monitoring=False,
+        max_file_size="1mb",
+        blocked_paths=[str(home())],
+        show_error=False,
+        quiet=True,
+        prevent_thread_lock=True,
+    )
+    print(f"Recipe Assistant: {url} (Ctrl-C closes the page's server; runs go on)", flush=True)  # noqa: T201
+    page.block_thread()
+
+
+def loopback(host: str) -> bool:
+    """Whether only this machine can reach that address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_port(host: str, port: int | None) -> None:
+    if port is None:
+        return
+    try:
+        with socket.create_server((host, port)):
+            pass
+    except (OSError, OverflowError) as error:
+        why = os.strerror(getattr(error, "errno", None) or 0) if isinstance(error, OSError) else "not a port"
+        raise RunError(f"cannot listen on {host}, port {port}: {why}; give another --port, or none") from None

@@ -1,0 +1,78 @@
+"""Whose page it is. On a machine of one's own everything belongs to whoever opens the page; where others can reach it,
+each browser has runs of its own, by a key that it keeps, and what Kaggle gives is for that session alone.
+
+A session lives on the server, under a name that only its page knows; a token in it dies with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assistant.runs import Run
+from assistant.settings import home, runs_folder
+from assistant.ui.watch import run_named
+
+if TYPE_CHECKING:
+    from assistant.fetching import Outlook
+    from assistant.kaggle_client import Kaggle
+    from assistant.ui.jobs import Job
+
+__all__ = ["Session", "nobody", "open_session"]
+
+_KEY = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+@dataclass(eq=False)
+class Session:
+    """One open page's person: where their runs lie, who they are at Kaggle, what Kaggle gave them, and what is going on
+    beside the page."""
+
+    owner: bool
+    runs: Path
+    kaggle: Kaggle | None = None
+    outlook: Outlook | None = None
+    folders: dict[str, Path] = field(default_factory=dict)
+    fetching: Job | None = None
+    looking: Job | None = None
+    handing_in: Job | None = None
+
+    def __repr__(self) -> str:
+        return f"Session({self.runs.name!r})"
+
+    def find(self, name: object) -> Run | None:
+        """This person's run of that name."""
+        return run_named(name, self.runs)
+
+    def sign_out(self) -> None:
+        """Forgets who it is at Kaggle, and what that person was given."""
+        if self.kaggle is not None:
+            self.kaggle.close()
+        self.kaggle, self.outlook, self.folders = None, None, {}
+
+    def close(self) -> None:
+        """The page is gone: what goes on beside it ends, and the token is forgotten."""
+        for job in (self.fetching, self.looking):
+            if job is not None:
+                job.stop()
+        self.sign_out()
+
+
+def nobody() -> Session:
+    """Somebody who has not opened the page: no runs, no folders."""
+    return Session(False, home() / "visitors" / "nobody" / "runs")
+
+
+def open_session(key: object, public: bool) -> tuple[Session, str]:
+    """The session of a page that was just opened, and the key that its browser is to keep: the one it has, else a new
+    one; none on a machine of one's own."""
+    if not public:
+        return Session(True, runs_folder()), ""
+    if not (isinstance(key, str) and _KEY.fullmatch(key)):
+        key = secrets.token_urlsafe(32)
+    mark = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()  # the key itself is written nowhere
+    return Session(False, home() / "visitors" / mark / "runs"), key

@@ -1,0 +1,133 @@
+"""The run: started with what was chosen, watched, stopped, resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import gradio as gr
+
+from assistant.runs import Options, Run, RunError, start_run
+from assistant.ui import course, form
+from assistant.ui.choose_step import chosen_competition
+from assistant.ui.jobs import TROUBLE, in_words
+from assistant.ui.look import alert
+from assistant.ui.session import Session
+from assistant.ui.watch import Watch, fresh_name, steps_of, watch_of
+
+__all__ = ["attach", "build", "keep", "preview", "previewed", "resume", "start", "stop", "tick"]
+
+TRAIN, RESULTS = 3, 4  # the numbers of those steps
+Changes = dict[str, Any]
+
+
+def build(titles: Sequence[tuple[str, str]]) -> Changes:
+    """The components by name; `titles` are the steps of the recipe that is shown at first."""
+    shown = course.idle(titles)
+    made: Changes = {"now": gr.HTML(shown["now"], elem_id="now")}
+    with gr.Row(elem_classes="buttons"):
+        made["stop"] = gr.Button("Stop", visible=False, elem_id="stop", size="md")
+        made["keep"] = gr.Button("Stop and keep the best", visible=False, elem_id="keep", size="md")
+        made["resume"] = gr.Button("Resume", variant="primary", visible=False, elem_id="resume", size="md")
+    with gr.Row(elem_classes="course"):
+        with gr.Column(scale=4, min_width=300):
+            made["steps"] = gr.HTML(shown["steps"], elem_id="steps")
+        with gr.Column(scale=6, min_width=300):
+            made["epochs"] = gr.HTML(shown["epochs"], elem_id="epochs")
+    made["notes"] = gr.HTML("", elem_id="notes")
+    with gr.Column(elem_classes="plots"):
+        for name in ("sweep_1", "sweep_2", "losses", "metric"):
+            made[name] = gr.HTML(shown[name], elem_id=name.replace("_", "-"))
+    return made
+
+
+def preview(session: Session, recipe: str, sizes: str, address: str) -> Changes:
+    """The start button's words, and the steps that it would carry out, where no run is shown."""
+    changed: Changes = {"start": gr.update(value=form.start_label(recipe))}
+    if session.find(address) is None:
+        changed["steps"] = course.steps(steps_of(previewed(recipe, sizes)), 0, False)
+    return changed
+
+
+def previewed(recipe: str, sizes: str) -> Options:
+    """Options of that recipe; where the sizes are still being written, of one size."""
+    try:
+        return form.options({"recipe": recipe, "sizes": sizes, "arch": "-"})
+    except TROUBLE:
+        return Options.model_validate({"recipe": recipe})
+
+
+def start(session: Session, public: bool, chosen: str, watch: Watch | None, *values: Any) -> Iterator[Changes]:
+    """Starts a run of what was read, with the form's settings; names it before its process is up, so that a reload finds
+    it."""
+    try:
+        asked = form.options(dict(zip(form.FIELDS, values)))
+        competition = chosen_competition(session, public, chosen)
+        name = fresh_name(competition.slug)
+        yield {
+            "start": gr.update(interactive=False),
+            "trouble": "",
+            "now": course.now_line("Starting the training process"),
+            "address": name,
+            "walk": gr.Walkthrough(selected=TRAIN),
+        }
+        session.runs.mkdir(parents=True, exist_ok=True)
+        start_run(competition, asked, session.runs / name)
+    except Exception as error:
+        yield {
+            "start": gr.update(interactive=True),
+            "trouble": alert(in_words(error)),
+            "now": gr.skip() if watch else course.now_line(course.NOTHING),
+            "address": watch.run.name if watch else "",
+            "walk": gr.Walkthrough(selected=TRAIN - 1),
+        }
+        return
+    yield {"timer": gr.update(active=True), "seen": ""}
+
+
+def attach(session: Session, address: str) -> Changes:
+    """Shows the run of that name, at the step where it is."""
+    watch = watch_of(session.find(address))
+    if watch is not None:
+        changed = watch.changes(course.VIEWS_OF_A_RUN, "") | {"watch": watch, "address": address}
+        return changed | {"walk": gr.Walkthrough(selected=RESULTS if watch.state == "done" else TRAIN)}
+    if not address:
+        return {}
+    words = "The run that this page showed is not on this machine any more. Start a new one at step 3."
+    return {"now": course.now_line(words), "address": "", "walk": gr.Walkthrough(selected=TRAIN)}
+
+
+def tick(session: Session, watch: Watch | None, address: str, seen: str) -> Changes:
+    """What has changed since the last tick; a page that outlived its server finds its run again."""
+    if watch is None or watch.run.name != address or watch.run.folder.parent != session.runs:
+        return attach(session, address) if session.find(address) else {}
+    return watch.changes(course.VIEWS_OF_A_RUN, seen)
+
+
+def stop(session: Session, address: str) -> Changes:
+    """Asks the run to stop."""
+    return _with_run(session, address, lambda run: run.stop(), "stop", "keep")
+
+
+def keep(session: Session, address: str) -> Changes:
+    """Asks the run to stop, and to predict with the best weights so far."""
+    return _with_run(session, address, lambda run: run.stop(keep_best=True), "keep")
+
+
+def resume(session: Session, address: str) -> Changes:
+    """Goes on with the run."""
+    return _with_run(session, address, lambda run: run.resume(), "resume")
+
+
+def _with_run(session: Session, address: str, action: Callable[[Run], Any], *buttons: str) -> Changes:
+    """Does that with the run; the buttons are shut until the next tick shows the whole run afresh."""
+    changed: Changes = {"seen": ""}
+    run = session.find(address)
+    if run is None:
+        return changed
+    try:
+        action(run)
+    except (RunError, *TROUBLE) as error:
+        gr.Warning(in_words(error))
+        return changed
+    return changed | {button: gr.update(interactive=False) for button in buttons}

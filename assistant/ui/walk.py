@@ -1,0 +1,337 @@
+"""The page: six steps from a competition to its score, and beside them all runs.
+
+`build` holds the layout, `_wire` says which part calls what; what happens is in the modules of the steps, each of whose
+functions gives the parts of the page that change, by name. Training lives in the worker's process; the page reads the
+run's folder, and finds it again by the name in its address (`?run=…`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import gradio as gr
+
+from assistant.ui import course, explore_step, form, kaggle_step, submit_step, train_step
+from assistant.ui.choose_step import FOLDER, KAGGLE, SAMPLE, choose, chosen_competition, read, sample_shown
+from assistant.ui.look import heading, text
+from assistant.ui.session import Session, nobody, open_session
+from assistant.ui.train_step import preview
+from assistant.ui.watch import steps_of
+
+__all__ = ["build"]
+
+CHOOSE, EXPLORE, RECIPE, TRAIN, RESULTS, SUBMIT = range(6)
+TITLES = ("Choose", "Explore", "Recipe", "Train", "Results", "Submit")
+TICK = {"show_progress": "hidden", "trigger_mode": "once", "concurrency_limit": None}
+PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+QUIET: dict[str, Any] = {"show_progress": "hidden"}
+RUN = (*course.VIEWS_OF_A_RUN, "seen", "watch", "address", "walk")  # the parts that a run changes
+
+# The run's name is kept in the page's address, and (for somebody who comes back without it) in the browser, as is the
+# key to a visitor's runs.
+RECALL = """() => {
+  let run = null, me = null;
+  try { run = localStorage.getItem("recipe-assistant-run"); me = localStorage.getItem("recipe-assistant-me"); } catch {}
+  return [new URLSearchParams(location.search).get("run") ?? run ?? "", me ?? ""];
+}"""
+REMEMBER = """(name, me) => {
+  const url = new URL(location.href);
+  if (name) url.searchParams.set("run", name); else url.searchParams.delete("run");
+  if (url.href !== location.href) history.replaceState(history.state, "", url);
+  try {
+    name ? localStorage.setItem("recipe-assistant-run", name) : localStorage.removeItem("recipe-assistant-run");
+    if (me) localStorage.setItem("recipe-assistant-me", me);
+  } catch {}
+}"""
+TO_THE_TOP = """() => {
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  window.scrollTo({top: 0, behavior: calm ? "auto" : "smooth"});
+}"""
+CHOOSE_RUN = """element.addEventListener("click", (event) => {
+  const run = event.target.closest("[data-run]");
+  if (run) trigger("click", {run: run.dataset.run});
+});"""
+
+
+def build(public: bool = False) -> gr.Blocks:
+    """The page. On a `public` one nobody reads this machine's folders, and each browser has runs of its own."""
+    with gr.Blocks(title="Recipe Assistant", analytics_enabled=False, delete_cache=(3600, 86400)) as page:
+        parts: dict[str, Any] = {}
+        with gr.Sidebar(open=False, position="left", elem_id="sidebar") as parts["sidebar"]:
+            gr.HTML("<h2>Runs</h2>")
+            parts["runs"] = gr.HTML("", elem_id="runs", js_on_load=CHOOSE_RUN)
+        gr.HTML(
+            "<h1>Recipe Assistant</h1><p>From a Kaggle image competition to a scored submission, with a recipe that anyone "
+            "can read.</p>",
+            elem_id="top",
+        )
+        with gr.Walkthrough(selected=CHOOSE, elem_id="walk") as parts["walk"]:
+            parts |= _choose(public) | _explore() | _recipe() | _train() | _results() | _submit()
+        parts["address"] = gr.Textbox(visible="hidden", elem_id="run-name", label="Run")
+        parts["me"] = gr.Textbox(visible="hidden", elem_id="me", label="Key")
+        parts["seen"] = gr.Textbox("", visible="hidden", elem_id="seen", label="Version")
+        parts["chosen"] = gr.Textbox(SAMPLE, visible="hidden", elem_id="chosen", label="Competition")
+        parts["watch"] = gr.State(None)
+        parts["session"] = gr.State(None, time_to_live=86_400, delete_callback=_closed)
+        parts["timer"] = gr.Timer(1, active=False)
+        parts["beside"] = gr.Timer(0.5, active=False)
+        _wire(page, parts, public)
+    return page
+
+
+# ---------------------------------------------------------------- layout
+
+
+def _step(number: int, words: str) -> gr.Column:
+    """A step of the walk-through; gives the column for its parts."""
+    column = gr.Column(elem_classes="section", elem_id=TITLES[number].lower())
+    with column:
+        gr.HTML(heading(number + 1, TITLES[number], words))
+    return column
+
+
+def _ways(number: int, onward: str = "") -> dict[str, Any]:
+    """The buttons back and onward."""
+    made: dict[str, Any] = {}
+    with gr.Row(elem_classes="buttons ways"):
+        if number > CHOOSE:
+            made[f"back_{number}"] = gr.Button("Back", elem_id=f"back-{number}", size="md")
+        if onward:
+            made[f"on_{number}"] = gr.Button(onward, variant="primary", elem_id=f"on-{number}", size="md")
+    return made
+
+
+def _choose(public: bool) -> dict[str, Any]:
+    choices = [("A Kaggle competition", KAGGLE), ("The sample (handwritten digits)", SAMPLE)]
+    choices += [] if public else [("A folder on this machine", FOLDER)]
+    with gr.Step(TITLES[CHOOSE], id=CHOOSE), _step(CHOOSE, "What is to be solved?"):
+        made: dict[str, Any] = {
+            "choice": gr.Radio(choices, value=SAMPLE, show_label=False, container=False, elem_id="choice")
+        }
+        with gr.Column(visible=False) as made["kaggle_column"]:
+            made |= kaggle_step.build()
+        with gr.Row(visible=False, equal_height=False, elem_classes="path") as made["path_row"]:
+            made["path"] = gr.Textbox(
+                label="Folder or archive",
+                placeholder="/data/dog-breed-identification",
+                info="With the images, a CSV of their labels or a folder for each class, and best the sample submission.",
+                max_lines=1,
+                elem_id="path",
+            )
+        made["choice_trouble"] = gr.HTML("", elem_id="choice-trouble")
+        made |= _ways(CHOOSE, "Look at the data")
+    return made
+
+
+def _explore() -> dict[str, Any]:
+    with (
+        gr.Step(TITLES[EXPLORE], id=EXPLORE),
+        _step(EXPLORE, "What was understood, and why; each of it can be overruled."),
+    ):
+        return explore_step.build(sample_shown()) | _ways(EXPLORE, "Choose the recipe")
+
+
+def _recipe() -> dict[str, Any]:
+    lead = "Good settings are filled in for what you chose. Change what you like, then start."
+    with gr.Step(TITLES[RECIPE], id=RECIPE), _step(RECIPE, lead):
+        made = form.build()
+        made["trouble"] = gr.HTML("", elem_id="trouble")
+        with gr.Row(elem_classes="buttons ways"):
+            made["back_2"] = gr.Button("Back", elem_id="back-2", size="md")
+            label = form.start_label(form.defaults(True)["recipe"])
+            made["start"] = gr.Button(label, variant="primary", elem_id="start", size="md")
+    return made
+
+
+def _train() -> dict[str, Any]:
+    lead = "Training is a process of its own: you may close this page and come back to it."
+    with gr.Step(TITLES[TRAIN], id=TRAIN), _step(TRAIN, lead):
+        return train_step.build(steps_of(train_step.previewed("eight_steps", "32"))) | _ways(TRAIN, "See the results")
+
+
+def _results() -> dict[str, Any]:
+    with gr.Step(TITLES[RESULTS], id=RESULTS), _step(RESULTS, "The scores on images that were not trained on."):
+        made = {"result": gr.HTML(course.idle([])["result"], elem_id="scores")}
+        return made | _ways(RESULTS, "Hand it in")
+
+
+def _submit() -> dict[str, Any]:
+    with gr.Step(TITLES[SUBMIT], id=SUBMIT), _step(SUBMIT, "The file, its check against the template, and its score."):
+        return submit_step.build() | _ways(SUBMIT)
+
+
+# ---------------------------------------------------------------- what calls what
+
+
+def _wire(page: gr.Blocks, parts: dict[str, Any], public: bool) -> None:
+    """Only a function here is called by a browser; none takes for granted what comes in. Each gets the session first,
+    which the server keeps."""
+
+    def on(function: Callable[..., dict[str, Any]], inputs: Sequence[str], outputs: Sequence[str]) -> dict[str, Any]:
+        def changed(session: Session | None, *given: Any) -> dict[Any, Any]:
+            return by_component(function(session or nobody(), *given), outputs)
+
+        return {**PRIVATE, "fn": changed, "inputs": some("session", *inputs), "outputs": some(*outputs)}
+
+    def clicked(
+        name: str, function: Callable[[Session, str], dict[str, Any]], outputs: Sequence[str]
+    ) -> dict[str, Any]:
+        def changed(session: Session | None, event: gr.EventData) -> dict[Any, Any]:
+            return by_component(function(session or nobody(), str(getattr(event, name, ""))), outputs)
+
+        return {**PRIVATE, "fn": changed, "inputs": some("session"), "outputs": some(*outputs)}
+
+    def some(*names: str) -> list[Any]:
+        return [parts[name] for name in names]
+
+    def by_component(changed: dict[str, Any], outputs: Sequence[str]) -> dict[Any, Any]:
+        """Changes by component, as gradio wants them; there is always one."""
+        return {parts[name]: value for name, value in (changed or {outputs[0]: gr.skip()}).items()}
+
+    def opened(address: str, me: str) -> dict[Any, Any]:
+        session, key = open_session(me, public)
+        changed = train_step.attach(session, address) | {"session": session, "me": key, "runs": runs_shown(session)}
+        return by_component(changed, (*RUN, "session", "me", "runs"))
+
+    def starting(session: Session | None, *given: Any) -> Iterator[dict[Any, Any]]:
+        for changed in train_step.start(session or nobody(), public, *given):
+            yield by_component(changed, (*RUN, "trouble", "runs"))
+
+    remember = {"fn": None, "inputs": some("address", "me"), "outputs": None, "js": REMEMBER, **PRIVATE}
+    opening = page.load(
+        opened, some("address", "me"), some(*RUN, "session", "me", "runs"), js=RECALL, **PRIVATE, **QUIET
+    )
+    opening.then(**remember)
+    parts["address"].change(**remember)
+    parts["sidebar"].expand(**on(lambda session: {"runs": runs_shown(session)}, [], ["runs"]), **QUIET)
+    parts["runs"].click(**clicked("run", train_step.attach, RUN), **QUIET)
+    for name in [name for name in parts if name.startswith(("back_", "on_"))]:
+        if name != "on_0":
+            where = int(name[-1]) + (1 if name.startswith("on_") else -1)
+            parts[name].click(
+                **on(lambda session, to=where: {"walk": gr.Walkthrough(selected=to)}, [], ["walk"]), **QUIET
+            ).then(None, None, None, js=TO_THE_TOP, **PRIVATE)
+    _wire_choosing(parts, on, clicked, public)
+    _wire_training(parts, on, starting, some)
+    board = lambda session: {"board": submit_step.board(session)}  # noqa: E731
+    parts["on_4"].click(**on(board, [], ["board"]), **QUIET)
+    parts["hand_in"].click(
+        **on(submit_step.hand_in, ["address", "message"], ["handed_in", "hand_in", "message", "board", "beside"]),
+        **QUIET,
+    )
+
+    def beside(session: Session, address: str, chosen: str) -> dict[str, Any]:
+        changed = kaggle_step.progress(session, lambda slug: read(session, public, KAGGLE, chosen, slug, ""))
+        changed |= explore_step.progress(session) | submit_step.progress(session, address)
+        running = any(job is not None for job in (session.fetching, session.looking, session.handing_in))
+        return changed | {"beside": gr.update(active=running)}
+
+    outputs = (*READ, "fetching", *FETCH_BUTTONS, *LOOKED, "handed_in", "hand_in", "message", "board", "beside")
+    parts["beside"].tick(**on(beside, ["address", "chosen"], tuple(dict.fromkeys(outputs))), **TICK)
+
+
+READ = ("understood", "chosen", "choice_trouble", "settings", "looked", "walk", *form.FIELDS)
+FETCH_BUTTONS = ("fetch", "check_again", "stop_fetch")
+SIGNED = ("who", "sign_row", "sign_out", "search_column", "token")
+FOUND = ("found", "page", "more", "fewer", "about", "fetching", *FETCH_BUTTONS)
+LOOKED = ("looked", "look", "stop_look")
+
+
+def _wire_choosing(parts: dict[str, Any], on, clicked, public: bool) -> None:
+    """The first two steps."""
+
+    def reading(session: Session, choice: str, chosen: str, path: str, settings: str) -> dict[str, Any]:
+        return read(session, public, choice, chosen, path, settings)
+
+    def reading_again(session: Session, chosen: str, settings: str) -> dict[str, Any]:
+        return read(session, public, *chosen_parts(chosen), settings) | {"walk": gr.skip()}
+
+    def chosen_parts(chosen: str) -> tuple[str, str, str]:
+        kind, _, rest = (chosen or "").split("\n")[0].partition(":")
+        return kind, chosen, rest
+
+    parts["choice"].change(
+        **on(choose, ["choice"], ["path_row", "kaggle_column", "choice_trouble", "on_0", *SIGNED, *FOUND]), **QUIET
+    )
+    given = ["choice", "chosen", "path", "settings"]
+    for trigger in (parts["on_0"].click, parts["path"].submit):
+        trigger(**on(reading, given, READ), show_progress_on=[parts["choice_trouble"]]).then(
+            None, None, None, js=TO_THE_TOP, **PRIVATE
+        )
+    for trigger in (parts["read"].click, parts["settings"].submit):
+        trigger(**on(reading_again, ["chosen", "settings"], READ), show_progress_on=[parts["understood"]])
+
+    for trigger in (parts["sign_in"].click, parts["token"].submit):
+        trigger(**on(kaggle_step.sign_in, ["token"], [*SIGNED, *FOUND]), show_progress_on=[parts["who"]])
+    parts["sign_out"].click(**on(kaggle_step.sign_out, [], [*SIGNED, *FOUND]), **QUIET)
+    asked = ["words", "category", "sort"]
+    first = lambda session, words, category, sort: kaggle_step.search(session, words, category, sort, 1)  # noqa: E731
+    for trigger in (parts["search"].click, parts["words"].submit, parts["category"].input, parts["sort"].input):
+        trigger(**on(first, asked, [*SIGNED, *FOUND]), show_progress_on=[parts["found"]])
+    for name, by in (("more", 1), ("fewer", -1)):
+
+        def turned(session: Session, words: str, category: str, sort: str, page: float, by: int = by) -> dict[str, Any]:
+            return kaggle_step.search(session, words, category, sort, (page or 1) + by)
+
+        parts[name].click(**on(turned, [*asked, "page"], [*SIGNED, *FOUND]), show_progress_on=[parts["found"]])
+    parts["found"].click(**clicked("slug", kaggle_step.look_at, [*SIGNED, *FOUND]), show_progress_on=[parts["about"]])
+    parts["check_again"].click(**on(kaggle_step.check_again, [], [*SIGNED, *FOUND]), show_progress_on=[parts["about"]])
+    parts["fetch"].click(**on(kaggle_step.download, [], ["fetching", *FETCH_BUTTONS, "beside"]), **QUIET)
+    parts["stop_fetch"].click(**on(_stopped("fetching"), [], ["stop_fetch"]), **QUIET)
+
+    def look_at_all(session: Session, chosen: str) -> dict[str, Any]:
+        return explore_step.look_at_all(session, chosen_competition(session, public, chosen))
+
+    parts["look"].click(**on(look_at_all, ["chosen"], [*LOOKED, "beside"]), **QUIET)
+    parts["stop_look"].click(**on(_stopped("looking"), [], ["stop_look"]), **QUIET)
+
+
+def _wire_training(parts: dict[str, Any], on, starting, some) -> None:
+    """The recipe, and the run."""
+    for name in ("recipe", "sizes"):
+        parts[name].change(**on(preview, ["recipe", "sizes", "address"], ["start", "steps"]), **QUIET)
+    started = parts["start"].click(
+        starting, some("session", "chosen", "watch", *form.FIELDS), some(*RUN, "trouble", "runs"), **PRIVATE, **QUIET
+    )
+    started.then(None, None, None, js=TO_THE_TOP, **PRIVATE)
+    # a tick alone shows a run, one after the other: answers to two requests may arrive in either order
+    buttons = ("stop", "keep", "resume", "seen")
+    for name, action in (("stop", train_step.stop), ("keep", train_step.keep), ("resume", train_step.resume)):
+        parts[name].click(**on(action, ["address"], buttons), **QUIET)
+    parts["timer"].tick(**on(train_step.tick, ["watch", "address", "seen"], RUN), **TICK)
+
+
+def _stopped(name: str) -> Callable[[Session], dict[str, Any]]:
+    """Asks a job of the session to end."""
+
+    def stop(session: Session) -> dict[str, Any]:
+        job = getattr(session, name)
+        if job is not None:
+            job.stop()
+        return {}
+
+    return stop
+
+
+def _closed(session: Session | None) -> None:
+    if session is not None:
+        session.close()
+
+
+def runs_shown(session: Session) -> str:
+    """The person's runs as a list of buttons, the latest first."""
+    from assistant.runs import RunError, list_runs
+
+    rows = []
+    for run in list_runs(session.runs)[:50]:
+        try:
+            asked = run.asked()
+        except RunError:
+            continue
+        made = f"{asked.options.arch}, {', '.join(map(str, asked.options.sizes))} px"
+        rows.append(
+            f'<li><button type="button" data-run="{text(run.name)}"><b>{text(asked.competition.title)}</b>'
+            f"<small>{text(made)} · {text(run.state())}</small><small>{text(run.name)}</small></button></li>"
+        )
+    return f'<ul class="runs">{"".join(rows)}</ul>' if rows else '<p class="why">No runs yet.</p>'
