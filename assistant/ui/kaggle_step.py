@@ -44,7 +44,8 @@ def build() -> dict[str, Any]:
             elem_id="token",
         )
         made["sign_in"] = gr.Button("Sign in", scale=1, min_width=110, elem_id="sign-in")
-    made["sign_out"] = gr.Button("Sign out", visible=False, size="sm", elem_id="sign-out")
+    with gr.Row(elem_classes="buttons"):
+        made["sign_out"] = gr.Button("Sign out", visible=False, size="sm", elem_id="sign-out")
     with gr.Column(visible=False) as made["search_column"]:
         with gr.Row(equal_height=False, elem_classes="path"):
             made["words"] = gr.Textbox(
@@ -306,7 +307,7 @@ def _title(name: str) -> str:
 
 CSS = """
 .cards { list-style: none; margin: 0; padding: 0 !important; display: grid; gap: 10px;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr)); max-height: 420px; overflow-y: auto; }
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr)); max-height: 420px; overflow-y: auto; padding: 3px !important; }
 .cards li { margin: 0; }
 .cards button { display: grid; grid-template-columns: 56px minmax(0, 1fr); gap: 12px; width: 100%; height: 100%; padding: 10px;
   text-align: left; align-items: start; border: 1px solid var(--border-color-primary); border-radius: 10px; cursor: pointer;
@@ -316,12 +317,13 @@ CSS = """
 .cards img, .no-picture { width: 56px; height: 56px; object-fit: cover; border-radius: 8px; background: #8883; display: block;
   margin: 0 !important; }
 .cards span { display: grid; gap: 3px; min-width: 0; } .cards b { font-weight: 600; overflow-wrap: anywhere; }
-.cards small { color: var(--body-text-color-subdued); font-size: 13px; line-height: 1.4; }
+.cards small { font-weight: 400; color: var(--body-text-color-subdued); font-size: 13px; line-height: 1.4; }
 .cards em { font-style: normal; font-size: 12.5px; font-weight: 600; } .cards em.good { color: #15803d; }
 .cards em.warn { color: var(--primary-600); }
 .dark .cards em.good { color: #4ade80; } .dark .cards em.warn { color: var(--primary-300); }
 .note { padding: 10px 14px; border-radius: 10px; background: var(--background-fill-secondary); margin: 8px 0 0 !important; }
 .prose { white-space: pre-wrap; color: var(--body-text-color-subdued); }
+.about a, .said a { padding: 0 !important; }
 .about a, .said a { color: var(--primary-600); text-decoration: underline; }
 .dark .about a, .dark .said a { color: var(--primary-300); }
 """

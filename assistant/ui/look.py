@@ -221,6 +221,15 @@ CSS = """
 .dark .score.first .value { color: var(--primary-300); }
 .score p { color: var(--body-text-color-subdued); font-size: 14px; }
 .said { margin: 0 0 14px !important; font-size: 16px; color: var(--body-text-color); }
+.runs { list-style: none !important; margin: 0 !important; padding: 0 !important; display: grid; gap: 8px; }
+.runs li { margin: 0 !important; padding: 0 !important; list-style: none !important; }
+.runs button { display: grid; gap: 2px; width: 100%; padding: 8px 12px; text-align: left; cursor: pointer; border-radius: 10px;
+  border: 1px solid var(--border-color-primary); background: var(--block-background-fill); color: var(--body-text-color); }
+.runs button:hover, .runs button:focus-visible { border-color: var(--primary-500); background: var(--block-background-fill); }
+.runs b { font-weight: 600; } .runs small { font-weight: 400; font-size: 12.5px; color: var(--body-text-color-subdued);
+  overflow-wrap: anywhere; }
+.ways { margin-top: 6px; }
+.scroll td.words, .scroll th.words { text-align: left; }
 .hide, .hidden-box { display: none !important; }
 @media (max-width: 760px) {
   .gradio-container { padding: 0 8px 32px !important; }
