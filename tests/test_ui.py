@@ -20,7 +20,8 @@ pytest.importorskip("gradio")
 
 import gradio as gr
 
-from assistant.ui import course, first, folder, form, watch
+from assistant.ui import choose_step, course, folder, form, serving, train_step, walk, watch
+from assistant.ui.session import nobody, open_session
 
 ROOT = Path(__file__).parent.parent
 
@@ -29,10 +30,10 @@ ROOT = Path(__file__).parent.parent
 def home(own_home, tmp_path):
     """This test's own home, also where settings remember another."""
     settings.home.cache_clear()
-    first._sample_shown.cache_clear()
+    choose_step.sample_shown.cache_clear()
     yield tmp_path / "home"
     settings.home.cache_clear()
-    first._sample_shown.cache_clear()
+    choose_step.sample_shown.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,7 @@ def alive(monkeypatch) -> None:
 
 
 def test_the_page_is_built_with_the_sample_ready():
-    page = first.build()
+    page = walk.build()
     shown = {
         block.elem_id: getattr(block, "value", None)
         for block in page.blocks.values()
@@ -113,20 +114,34 @@ def test_the_page_is_built_with_the_sample_ready():
 
 
 def test_nothing_on_the_page_is_a_public_api():
-    page = first.build()
+    page = walk.build()
     assert page.fns
     assert {listener.api_visibility for listener in page.fns.values()} == {"private"}
     assert page.analytics_enabled is False
 
 
-def test_a_page_that_others_can_reach_reads_no_folder(tmp_path):
-    changed = first.read_folder(True, "folder", "", str(tmp_path))
-    assert "Name one of 10 classes" in changed["understood"]
-    values = form.defaults(sample=True)
-    (changed,) = first.start(
-        True, "folder", "/etc", "", "/etc", None, *({**values, "sizes": "x"}[name] for name in form.FIELDS)
-    )
-    assert "not image sizes" in changed["trouble"].lower()  # the settings were looked at, the folder was not
+def owner():
+    """The session of whoever opens the page on a machine of their own."""
+    return open_session("", public=False)[0]
+
+
+def sample_values(**changes):
+    """The form's values for the sample."""
+    return tuple((form.defaults(sample=True) | changes)[name] for name in form.FIELDS)
+
+
+def test_a_page_that_others_can_reach_reads_no_folder(tmp_path, write):
+    write(tmp_path / "train" / "a" / "1.png", np.zeros((8, 8, 3), np.uint8))
+    visitor, _ = open_session("", public=True)
+    for session in (visitor, nobody()):
+        changed = choose_step.read(session, True, "folder", "sample", str(tmp_path), "")
+        assert "nothing has been chosen" in changed["choice_trouble"].lower()
+        assert changed["chosen"] == ""
+        for chosen in (f"folder:{tmp_path}", "kaggle:../../etc", "kaggle:birds", "", "sample/../..", "x"):
+            *_, told = train_step.start(session, True, chosen, None, *sample_values())
+            assert "trouble" in told
+            assert told["trouble"]
+            assert not session.runs.exists() or not list(session.runs.iterdir())
 
 
 def test_what_was_read_is_overruled_in_the_page_and_run_as_it_was_read(tmp_path, write):
@@ -134,23 +149,46 @@ def test_what_was_read_is_overruled_in_the_page_and_run_as_it_was_read(tmp_path,
         write(tmp_path / "train" / f"{number}.png", np.full((16, 16, 3), 20 * number, np.uint8))
     rows = "".join(f"{n},{'ab'[n % 2]},{'xy'[n // 6]}\n" for n in range(12))
     (tmp_path / "train.csv").write_text("id,label,side\n" + rows)
-    read = first.read_folder(False, "folder", "", str(tmp_path), "target=side; metric=auc")
+    read = choose_step.read(owner(), False, "folder", "sample", str(tmp_path), "target=side; metric=auc")
     assert "x, y" in read["understood"]
     assert "you said so" in read["understood"]
     assert "auc" in read["understood"]
-    assert read["chosen"] == f"{tmp_path}\ntarget=side\nmetric=auc"
-    values = (form.defaults(sample=True)[name] for name in form.FIELDS)
-    (changed,) = first.start(False, "folder", str(tmp_path), "", read["chosen"], None, *values)
-    assert "press read first" in changed["trouble"]
-    assert "not a setting" in first.read_folder(False, "folder", "", str(tmp_path), "auc")["understood"].lower()
-    assert "no such setting" in first.read_folder(False, "folder", "", str(tmp_path), "x=auc")["understood"].lower()
+    assert read["chosen"] == f"folder:{tmp_path}\ntarget=side\nmetric=auc"
+    competition = choose_step.chosen_competition(owner(), False, read["chosen"])
+    assert (competition.classes, competition.metric.name) == (["x", "y"], "auc")
+    for settings_given, says in (("auc", "not a setting"), ("x=auc", "no such setting")):
+        told = choose_step.read(owner(), False, "folder", "sample", str(tmp_path), settings_given)
+        assert says in told["choice_trouble"].lower()
 
 
 def test_a_folder_that_cannot_be_run_says_why(tmp_path, write):
     for number in range(3):
         write(tmp_path / "train" / f"{number}.png", np.zeros((8, 8), np.uint8))
     (tmp_path / "sample_submission.csv").write_text("id,rle_mask\n0,1 1\n")
-    assert "segmentation" in first.read_folder(False, "folder", "", str(tmp_path), "")["understood"]
+    assert "segmentation" in choose_step.read(owner(), False, "folder", "", str(tmp_path), "")["understood"]
+
+
+def test_visitors_have_runs_of_their_own_by_a_key_that_is_written_nowhere(run, home):
+    made = run(STARTED)
+    ann, key = open_session("", public=True)
+    bob, other = open_session(None, public=True)
+    assert key != other
+    assert open_session(key, public=True)[0].runs == ann.runs != bob.runs
+    assert owner().find("one").folder == made.folder
+    assert ann.find("one") is bob.find("one") is nobody().find("one") is None
+    ann.runs.mkdir(parents=True)
+    (ann.runs / "hers").mkdir()
+    (ann.runs / "hers" / "run.json").write_text((made.folder / "run.json").read_text())
+    assert ann.find("hers") is not None
+    for name in ("hers", f"../../{ann.runs.parent.name}/runs/hers", str(ann.runs / "hers")):
+        assert bob.find(name) is None
+        assert train_step.attach(bob, name).get("watch") is None
+        assert train_step.stop(bob, name) == {"seen": ""}
+    assert "hers" in walk.runs_shown(ann)
+    assert "hers" not in walk.runs_shown(bob)
+    assert key not in "".join(str(path) for path in home.rglob("*"))
+    for wrong in ("short", "../" * 20, "x" * 44, 7, ["a"], key + "\n"):
+        assert open_session(wrong, public=True)[0].runs != ann.runs
 
 
 @pytest.mark.parametrize(
@@ -165,7 +203,7 @@ def test_a_folder_that_cannot_be_run_says_why(tmp_path, write):
     ],
 )
 def test_loopback_addresses_are_told_from_others(host, only_here):
-    assert first.loopback(host) == only_here
+    assert serving.loopback(host) == only_here
 
 
 @pytest.mark.parametrize(
@@ -280,10 +318,10 @@ def test_a_page_that_missed_an_answer_is_told_everything_again(run, monkeypatch)
 def test_a_button_of_a_run_shuts_itself_and_leaves_the_showing_to_the_next_tick(run, monkeypatch):
     alive(monkeypatch)
     made = run(STARTED, step(3), epoch(3, 1))
-    changed = first.stop(True, made.name)
+    changed = train_step.keep(owner(), made.name)
     assert changed == {"seen": "", "keep": gr.update(interactive=False)}
     assert json.loads((made.folder / "stop.json").read_text()) == {"keep_best": True}
-    assert first.stop(False, "no such run") == {"seen": ""}
+    assert train_step.stop(owner(), "no such run") == {"seen": ""}
 
 
 def test_steps_are_ticked_off_as_they_end(run, monkeypatch):

@@ -307,7 +307,8 @@ def _title(name: str) -> str:
 
 CSS = """
 .cards { list-style: none; margin: 0; padding: 0 !important; display: grid; gap: 10px;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr)); max-height: 420px; overflow-y: auto; padding: 3px !important; }
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr));
+  max-height: 420px; overflow-y: auto; padding: 3px !important; }
 .cards li { margin: 0; }
 .cards button { display: grid; grid-template-columns: 56px minmax(0, 1fr); gap: 12px; width: 100%; height: 100%; padding: 10px;
   text-align: left; align-items: start; border: 1px solid var(--border-color-primary); border-radius: 10px; cursor: pointer;

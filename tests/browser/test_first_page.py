@@ -25,7 +25,23 @@ CHANGED = """([name, before]) => {
 
 def open_page(page, server, run: str = "") -> None:
     page.goto(server.url + (f"?run={run}" if run else ""))
+    page.locator("#walk").wait_for()
+
+
+def to_the_recipe(page) -> None:
+    """From the first step, as it is opened, to the third."""
+    page.locator("#on-0").click()
+    page.locator("#understood dl").first.wait_for()
+    page.locator("#on-1").click()
     page.locator("#start").wait_for()
+
+
+def to_the_end(page) -> None:
+    """From training by way of the results to the submission."""
+    page.locator("#on-3").click()
+    page.locator("#scores .score").first.wait_for()
+    page.locator("#on-4").click()
+    page.locator("#submission").wait_for()
 
 
 def fill(page, name: str, value: object) -> None:
@@ -50,8 +66,7 @@ def start(page) -> None:
 
 
 def wait_until_done(page) -> None:
-    page.get_by_text("Done: the submission is below").wait_for(timeout=RUN_WITHIN)
-    page.locator("#submission").wait_for()
+    page.get_by_text("Done: see the results").wait_for(timeout=RUN_WITHIN)
 
 
 def told(folder) -> list[dict]:
@@ -68,21 +83,23 @@ def status(url: str) -> int:
 
 def test_the_sample_becomes_a_submission_by_clicks_alone(page, server, tmp_path):
     open_page(page, server)
+    to_the_recipe(page)
+    page.locator("#back-2").click()
     assert "Name one of 10 classes" in page.locator("#understood").inner_text()
     assert page.locator("#understood .pictures img").count() == 80
-    assert "Nothing is training yet" in page.locator("#now").inner_text()
-    assert page.locator("#steps li").all_inner_texts() == [f"{n}\n{title}" for n, title in enumerate(EIGHT_TITLES, 1)]
-    assert page.locator("#stop, #resume, #submission").filter(visible=True).count() == 0
+    page.locator("#on-1").click()
     ask_for_little(page)
     start(page)
 
     page.locator("#steps li.now").wait_for()
+    titles = page.locator("#steps li").all_inner_texts()
+    assert titles == [f"{n}\n{title}" for n, title in enumerate(EIGHT_TITLES, 1)]
+    assert page.locator("#resume").filter(visible=True).count() == 0
     page.locator("#sweep-1 img").wait_for(timeout=RUN_WITHIN)
     page.locator("#sweep-1 img").evaluate(MARK)
     page.locator("#losses img").wait_for(timeout=RUN_WITHIN)
     first = page.locator("#losses img").get_attribute("src")
     assert page.locator("#stop").is_enabled()
-    assert not page.locator("#start").is_enabled()
     page.wait_for_function(CHANGED, arg=["#losses", first], timeout=RUN_WITHIN)
     wait_until_done(page)
     assert page.evaluate("window.marked === document.querySelector('#sweep-1 img')"), (
@@ -96,6 +113,7 @@ def test_the_sample_becomes_a_submission_by_clicks_alone(page, server, tmp_path)
     asked = json.loads((folder / "run.json").read_text())["options"]
     assert asked | {"arch": "test_resnet", "sizes": [16], "tta": 1, "max_cycles": 1, "batch_size": 64} == asked
     assert [event["event"] for event in told(folder)].count("step_started") == 8
+    to_the_end(page)
     with page.expect_download() as download:
         page.locator("#submission").click()
     download.value.save_as(tmp_path / "got.csv")
@@ -121,6 +139,7 @@ def test_the_sample_becomes_a_submission_by_clicks_alone(page, server, tmp_path)
 
 def test_a_reload_in_the_middle_finds_the_run_again(page, server):
     open_page(page, server)
+    to_the_recipe(page)
     ask_for_little(page)
     start(page)
     page.locator("#losses img").wait_for(timeout=RUN_WITHIN)
@@ -139,13 +158,13 @@ def test_a_reload_in_the_middle_finds_the_run_again(page, server):
 def test_a_stopped_run_outlives_the_server_is_resumed_and_keeps_its_best(page, server):
     page.forgiven = LEFT
     open_page(page, server)
+    to_the_recipe(page)
     ask_for_little(page, cycles=4)
     start(page)
     page.locator("#epochs tbody tr").first.wait_for(timeout=RUN_WITHIN)
     page.locator("#stop").click()
     page.get_by_text("Stopped during").wait_for(timeout=30_000)
     assert page.locator("#stop, #keep").filter(visible=True).count() == 0
-    assert page.locator("#start").is_enabled()
     folder = server.run_folder(page)
 
     server.stop()
@@ -160,7 +179,7 @@ def test_a_stopped_run_outlives_the_server_is_resumed_and_keeps_its_best(page, s
 
     page.locator("#keep").click()
     page.get_by_text("Done early, with the best weights kept").wait_for(timeout=RUN_WITHIN)
-    page.locator("#submission").wait_for()
+    to_the_end(page)
     kinds = [event["event"] for event in told(folder)]
     assert kinds.count("run_started") == 2
     assert kinds.count("run_stopped") == kinds.count("run_done") == 1
@@ -178,18 +197,16 @@ def test_a_stopped_run_outlives_the_server_is_resumed_and_keeps_its_best(page, s
 def test_a_wrong_folder_gives_one_clear_line(page, server, tmp_path, make, says):
     open_page(page, server)
     page.get_by_role("radio", name="A folder on this machine").check()
-    page.locator("#read").wait_for()
     page.locator("#path :is(input, textarea)").fill(str(make(tmp_path)))
-    page.locator("#read").click()
-    line = page.locator("#understood [role=alert]")
+    page.locator("#on-0").click()
+    line = page.locator("#choice-trouble [role=alert]")
     line.wait_for()
     assert line.inner_text().startswith(says)
     assert "\n" not in line.inner_text().strip()
-    page.locator("#start").click()
-    page.locator("#trouble [role=alert]").wait_for()
-    assert "run=" not in page.url
+    assert page.locator("#understood").filter(visible=True).count() == 0
     assert "Traceback" not in page.content() + server.log.read_text()
     page.get_by_role("radio", name="The sample").check()
+    page.locator("#on-0").click()
     page.locator("#understood dl").first.wait_for()
 
 
@@ -206,9 +223,13 @@ def test_a_folder_is_read_with_settings_for_photos(page, server, coloured, write
     assert "Name one of 3 classes for each image: <i>blue ${1+1}, <i>green ${1+1}, <i>red ${1+1}" in words
     assert "heights 20 to 40" in words
     assert page.locator("#understood i").count() == 0
+    page.locator("#settings :is(input, textarea)").fill("metric=log_loss")
+    page.locator("#read").click()
+    page.get_by_text("log loss, smaller is better").first.wait_for()
+    page.locator("#on-1").click()
+    page.locator("#start").wait_for()
     assert page.locator("#arch input").input_value() == "resnet34"
     assert page.locator("#sizes :is(input, textarea)").input_value() == "128,224"
-    assert page.locator("#steps li").count() == 13
 
 
 @pytest.mark.parametrize("name", ["../home", "..", "nothing-of-that-name", "%2Fetc"])
@@ -216,7 +237,6 @@ def test_an_address_that_names_no_run_is_told_so(page, server, name):
     open_page(page, server, name)
     page.get_by_text("is not on this machine any more").wait_for()
     page.wait_for_function("!location.search.includes('run=')")
-    assert page.locator("#start").is_enabled()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -227,6 +247,8 @@ def test_the_page_never_scrolls_sideways(chromium, server, width, scheme):
     runs = sorted((server.home / "runs").glob("*/submission.csv")) if (server.home / "runs").is_dir() else []
     open_page(page, server, runs[-1].parent.name if runs else "")
     if runs:
+        page.locator("#scores .score").first.wait_for()
+        page.locator("#back-4").click()
         page.locator("#metric img").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)[0] < 60")
