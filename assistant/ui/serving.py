@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import secrets
 import socket
+from collections.abc import Sequence
 
 from assistant.runs import RunError
 from assistant.settings import home
@@ -17,18 +19,31 @@ __all__ = ["launch", "loopback"]
 STYLES = CSS + kaggle_step.CSS + explore_step.CSS + submit_step.CSS
 
 
-def launch(host: str = "127.0.0.1", port: int | None = None, browser: bool = False, public: bool = False) -> None:
+def launch(
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    browser: bool = False,
+    space: bool = False,
+    people: Sequence[tuple[str, str]] = (),
+) -> None:
     """Opens the page at that address until Ctrl-C; where no port is given, on the next that is free from 7860 on.
 
-    Raises RunError where the port that is given is taken.
+    Where others can reach the address, each browser has runs of its own, and a name and a password are asked for: one of
+    `people`, else a password that is made up and printed. A `space` is open to everybody, as Spaces are. Raises RunError
+    where the port that is given is taken.
     """
     _check_port(host, port)
-    page = build(public or not loopback(host)).queue(default_concurrency_limit=8)
+    public = space or not loopback(host)
+    if public and not space and not people:
+        people = [("guest", secrets.token_urlsafe(9))]
+        print(f"Others can reach {host}: sign in as {people[0][0]} with the password {people[0][1]}", flush=True)  # noqa: T201
+    page = build(public).queue(default_concurrency_limit=8)
     _, url, _ = page.launch(
         server_name=host,
         server_port=port,
         inbrowser=browser,
         share=False,
+        auth=list(people) or None,
         theme=theme(),
         css=STYLES,
         footer_links=[],

@@ -22,8 +22,9 @@ STARTS_WITHIN, SEEN_WITHIN = 90, 15  # seconds
 class Server:
     """`app.py` as a process on a port of its own. Runs that it starts outlive it, as they should, until `end`."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, kaggle: str = "", space: bool = False):
         self.folder, self.home, self.log = folder, folder / "home", folder / "app.log"
+        self.kaggle, self.space = kaggle, space
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -40,10 +41,14 @@ class Server:
             "GRADIO_TEMP_DIR": str(self.folder / "gradio"),
             "HF_HUB_OFFLINE": "1",
             "OMP_NUM_THREADS": "1",
+            "HOME": str(self.folder),
+            "PYTHONPATH": str(ROOT),
         }
+        if self.kaggle:
+            environment["KAGGLE_API_ENVIRONMENT"] = "LOCALHOST"
         told = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as log:
-            command = [sys.executable, str(ROOT / "app.py"), "--port", str(self.port)]
+            command = [sys.executable, *self._program(), "--port", str(self.port)]
             self.process = subprocess.Popen(command, cwd=self.folder, env=environment, stdout=log, stderr=log)
         end = time.monotonic() + STARTS_WITHIN
         while self.url not in self.log.read_text()[told:]:
@@ -51,6 +56,19 @@ class Server:
             assert time.monotonic() < end, f"not up within {STARTS_WITHIN} s: {self.log.read_text()}"
             time.sleep(0.1)
         return self
+
+    def _program(self) -> list[str]:
+        """app.py as it is; where there is a Kaggle of the tests, or a Space, the same function with those."""
+        if not self.kaggle:
+            return [str(ROOT / "app.py")]
+        opened = "app.main(sys.argv[1:])"
+        if self.space:
+            opened = "serving.launch('127.0.0.1', int(sys.argv[2]), space=True)"
+        patched = f"env._env_to_endpoint[env.KaggleEnv.LOCAL] = {self.kaggle!r}"
+        return [
+            "-c",
+            f"import sys, app, kagglesdk.kaggle_env as env\nfrom assistant.ui import serving\n{patched}\n{opened}",
+        ]
 
     def stop(self) -> None:
         if self.process is not None:
