@@ -16,7 +16,18 @@ from assistant.competition import CompetitionError
 from recipes.errors import Stopped
 from recipes.store import RESERVE
 
-__all__ = ["ArchiveError", "Limits", "MANIFEST", "Meter", "Progress", "Tree", "broken", "is_junk", "refused"]
+__all__ = [
+    "ArchiveError",
+    "BrokenArchive",
+    "Limits",
+    "MANIFEST",
+    "Meter",
+    "Progress",
+    "Tree",
+    "broken",
+    "is_junk",
+    "refused",
+]
 
 MANIFEST = ".unpacked.json"
 MIB = 1 << 20
@@ -32,9 +43,13 @@ class ArchiveError(CompetitionError):
     """An archive that cannot, or must not, be unpacked: *what happened: what was found; what to do*."""
 
 
-def broken(archive: str, found: str) -> ArchiveError:
+class BrokenArchive(ArchiveError):
+    """An archive that is not whole, or not one: another copy of it may be."""
+
+
+def broken(archive: str, found: str) -> BrokenArchive:
     """The error for an archive that is not whole or not one."""
-    return ArchiveError(f"an archive is broken: {_plain(archive)}, {_plain(found)}; download it again")
+    return BrokenArchive(f"an archive is broken: {_plain(archive)}, {_plain(found)}; download it again")
 
 
 def refused(archive: str, found: str) -> ArchiveError:

@@ -20,14 +20,14 @@ from filelock import FileLock, Timeout
 
 from assistant.archive_7z import read_7z
 from assistant.archive_kinds import Pieces, first_piece, kind_of, named_like_archive, own_name, volumes
-from assistant.archive_rules import ArchiveError, Limits, Meter, Progress, Tree, broken, is_junk, refused
+from assistant.archive_rules import ArchiveError, BrokenArchive, Limits, Meter, Progress, Tree, broken, is_junk, refused
 from assistant.archive_shelf import publish, recover, unpacked
 from assistant.archive_tar import read_stream
 from assistant.archive_zip import read_zip
 from assistant.inventory import role_of
 from recipes.errors import Stopped, StorageError, one_line
 
-__all__ = ["ArchiveError", "Limits", "Progress", "has_archives", "is_archive", "unpack"]
+__all__ = ["ArchiveError", "BrokenArchive", "Limits", "Progress", "has_archives", "is_archive", "unpack"]
 
 _READERS: dict[str, Callable[[Pieces, Tree], None]] = {
     "zip": read_zip,

@@ -3,16 +3,18 @@ where it is used."""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from assistant.cli_errors import told
 from assistant.cli_kaggle import commands, fetched_or_same
 from assistant.printed import print_json, print_line
 
@@ -191,6 +193,7 @@ def run(
     """Recipe to submission: train, predict, and write the CSV."""
     from assistant.runs import Options, start_run
     from assistant.sample import OPTIONS
+    from assistant.settings import people_folder
     from assistant.terminal import follow
 
     found = competition_in(competition, settings)
@@ -217,7 +220,10 @@ def run(
     if sizes is not None:
         asked["sizes"] = _sizes(sizes)
     started = start_run(found, Options(**asked), out)
-    raise typer.Exit(follow(started, as_json))
+    status = follow(started, as_json)
+    if status == 0 and not as_json and people_folder() in found.root.parents:
+        print_line(f"hand it in with: assistant submit {started.name if out is None else started.folder}")
+    raise typer.Exit(status)
 
 
 @app.command()
@@ -266,20 +272,20 @@ def runs(as_json: JSON = False) -> None:
     from assistant.runs import as_json as told_as_json
     from assistant.submissions import submissions_of
 
-    told = []
+    rows = []
     for found in list_runs():
         try:
             handed_in = [each.model_dump() for each in submissions_of(found)]
-            told.append(told_as_json(found) | {"submissions": handed_in})
+            rows.append(told_as_json(found) | {"submissions": handed_in})
         except RunError:
             continue
     if as_json:
-        print_json(told)
+        print_json(rows)
         return
-    if not told:
+    if not rows:
         print_line("no runs yet; try: assistant run sample")
         return
-    print_runs(Console(), told)
+    print_runs(Console(), rows)
 
 
 @app.command()
@@ -353,25 +359,10 @@ def competition_in(source: str, settings: Sequence[str] = ()):
 def main() -> None:
     """The command; errors that a user can cause are one line on stderr, exit status 1."""
     warnings.simplefilter("ignore")
-    _told(lambda: app())
-
-
-def _told(command: Callable[[], Any]) -> None:
-    try:
-        command()
-    except (KeyboardInterrupt, BrokenPipeError):
-        sys.exit(130)
-    except Exception as error:
-        from pydantic import ValidationError
-
-        from assistant.competition import CompetitionError
-        from assistant.runs import RunError, explain
-        from recipes.errors import RecipeError
-
-        if not isinstance(error, (RunError, CompetitionError, RecipeError, ValidationError, OSError)):
-            raise
-        print_line(explain(error), error=True)
-        sys.exit(1)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a pipe may know fewer letters than a title has
+    told(lambda: app())
 
 
 def _sizes(text: str) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -71,12 +72,16 @@ def about(slug: SLUG, as_json: JSON = False) -> None:
 
 
 @commands.command()
-def fetch(slug: SLUG, as_json: JSON = False) -> None:
+def fetch(
+    slug: SLUG,
+    again: Annotated[bool, typer.Option("--again", help="Download it anew, also where it is there.")] = False,
+    as_json: JSON = False,
+) -> None:
     """Download a competition's data and unpack it; goes on where an earlier call was, and costs nothing if it is there."""
     from assistant.kaggle_terminal import fetched, signed_in
 
     try:
-        folder = fetched(signed_in(), slug)
+        folder = fetched(signed_in(), slug, again)
     except KeyboardInterrupt:
         print_line(f"stopped; what has come is kept: go on with: assistant fetch {slug}", error=True)
         raise typer.Exit(130) from None
@@ -157,6 +162,8 @@ def fetched_or_same(source: str) -> str | Path:
     from assistant.kaggle_errors import KaggleError
     from assistant.kaggle_terminal import fetched, signed_in
 
+    if sys.stderr.isatty():
+        print_line(f"there is no folder {source} here: looking for a competition of that name at Kaggle", error=True)
     try:
         return fetched(signed_in(), slug)
     except KaggleError as error:
@@ -175,7 +182,8 @@ def _run_of(name: str | None):
 
     if name is not None:
         return find_run(name)
-    found = next((run for run in list_runs() if (run.folder / "submission.csv").is_file()), None)
+    done = (run for run in list_runs() if (run.folder / "submission.csv").is_file())
+    found = next((run for run in done if not run.asked().competition.sample), None)
     if found is None:
-        raise RunError("no run has a submission yet; make one with: assistant run SLUG")
+        raise RunError("no run of a competition has a submission yet; make one with: assistant run SLUG")
     return found

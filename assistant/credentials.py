@@ -62,14 +62,18 @@ def found_here(environment: Mapping[str, str] | None = None, home: Path | None =
     """The credentials of this machine's owner, from where Kaggle's own client looks: the environment, ~/.kaggle, and in
     a Kaggle or Colab notebook its secrets. None where there are none. Raises KaggleError for a damaged one."""
     environment = os.environ if environment is None else environment
-    folder = (home or Path.home()) / ".kaggle"
+    try:
+        home = home or Path.home()
+    except RuntimeError:  # a container's user without a home
+        home = Path(os.devnull)
+    folder = home / ".kaggle"
     places: list[Callable[[], Credentials | None]] = [
         lambda: _of_file(Path(environment.get("KAGGLE_API_V1_TOKEN", "")), "this Kaggle notebook"),
         lambda: _of_variable(environment),
         lambda: _of_file(folder / "access_token", "~/.kaggle/access_token"),
         lambda: _of_file(folder / "access_token.txt", "~/.kaggle/access_token.txt"),
         lambda: _of_pair(environment),
-        lambda: _of_settings(environment, home or Path.home()),
+        lambda: _of_settings(environment, home),
         lambda: _of_login(folder / "credentials.json"),
         _of_kaggle_secrets,
         _of_colab_secrets,

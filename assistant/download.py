@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from assistant.kaggle_errors import Fault, KaggleError
+from assistant.kaggle_errors import Fault, KaggleError, duration
 from assistant.network import bare_session
 from assistant.patience import Patience, Waiting
 from assistant.storage import GONE, Mark, Stream
@@ -30,6 +30,7 @@ from recipes.store import RESERVE
 __all__ = ["Transfer", "download"]
 
 _AHEAD = 16  # chunks that wait for their checksum at most
+_STEP = 1 << 12  # bytes that count as getting further
 _GAIN = 1 << 20  # bytes after which a cut connection is taken up again at once
 _SLOWEST = 512  # bytes a second; a download that brings fewer counts as cut
 
@@ -63,10 +64,8 @@ def download(
             return undertaking.run()
         except OSError as error:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            found = "the disk is full" if full else f"{error.strerror or error}"
-        raise KaggleError(
-            f"the download could not be written: {found}; free some space, then go on with the same command", "disk"
-        )
+            found = "the disk is full; free some space" if full else f"{error.strerror or error}; see to {to.parent}"
+        raise KaggleError(f"the download could not be written: {found}, then go on with the same command", "disk")
 
 
 class _Download:
@@ -119,9 +118,10 @@ class _Download:
                     if mark.size is None and stream.fault is None:
                         break
                 fault, gained, highest = stream.fault, at - highest, max(at, highest)
-                if fault is None:
+                if fault is None and (gained >= _GAIN or (mark is not None and at == mark.size)):
                     continue
-                if gained > 0:
+                fault = fault or Fault("the storage sent less than it said", passing=True)
+                if gained >= _STEP:
                     self.waiting.progressed()
                 if stream.start_anew:
                     mark, at = None, self.checksum.begin_anew(0)
@@ -198,9 +198,11 @@ class _Download:
     def _given_up(self, fault: Fault) -> KaggleError:
         if fault.status in GONE:
             return KaggleError(f"the storage refuses the download: {fault.found}; try again later", "refused")
+        often = f"{self.waiting.failed} times"
+        if fault.wait is not None and fault.wait > self.patience.asked:
+            often = f"it asks to wait {duration(fault.wait)}"
         return KaggleError(
-            f"the download broke off: {fault.found}, {self.waiting.failed} times; what has come is kept: go on with the "
-            "same command",
+            f"the download broke off: {fault.found}, {often}; what has come is kept: go on with the same command",
             "busy" if fault.status else "offline",
         )
 

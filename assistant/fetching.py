@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import html
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -14,13 +15,14 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote
 
 from filelock import FileLock, Timeout
 
-from assistant.archives import ArchiveError, Progress, is_archive, unpack
+from assistant.archives import BrokenArchive, Progress, is_archive, unpack
 from assistant.download import Transfer, download
 from assistant.kaggle_client import Kaggle
-from assistant.kaggle_errors import KaggleError
+from assistant.kaggle_errors import KaggleError, not_accepted
 from assistant.kaggle_wire import Allowance, Listed, Size, slug_of
 from assistant.settings import people_folder
 from assistant.storage import Mark, place_of, unchanged
@@ -70,22 +72,31 @@ class _Record:
     slug: str
     at: str
     mark: Mark
+    files: int
+    bytes: int
 
     @classmethod
-    def read(cls, path: Path) -> _Record | None:
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            told = json.loads(path.read_text(encoding="utf-8"))
-            return cls(told["slug"], told["at"], Mark(**told["mark"]))
+    def read(cls, folder: Path) -> _Record | None:
+        """The record in a competition's folder; None where there is none, or not all of its data is there any more."""
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
+            told = json.loads((folder / "fetched.json").read_text(encoding="utf-8"))
+            mark = Mark.of_json(told["mark"])
+            if mark is None:
+                return None
+            record = cls(str(told["slug"]), str(told["at"]), mark, int(told["files"]), int(told["bytes"]))
+            files, size = _extent(folder / "data")
+            return record if files >= record.files and size >= record.bytes else None
         return None
 
-    def write(self, path: Path) -> None:
-        atomic_write(path, json.dumps(asdict(self), indent=1))
+    def write(self, folder: Path) -> None:
+        """Writes it into a competition's folder."""
+        atomic_write(folder / "fetched.json", json.dumps(asdict(self), indent=1))
 
 
 def place_of_person(name: str) -> Path:
     """Where the competitions of one person lie. Two names never share a place, however they are written."""
     plain = re.fullmatch(r"[a-z0-9_-]{1,64}", name)
-    mark = hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
+    mark = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
     return people_folder() / (name if plain else f"{re.sub(r'[^a-z0-9]+', '-', name.lower())[:40]}.{mark}")
 
 
@@ -99,7 +110,7 @@ def look(kaggle: Kaggle, slug: str) -> Outlook:
     with contextlib.suppress(KaggleError):  # somebody who has not entered is told nothing of it
         allowance = kaggle.allowance(listed.slug)
     folder = place_of_person(kaggle.name) / listed.slug
-    record = _Record.read(folder / "fetched.json")
+    record = _Record.read(folder)
     free, needed = _free(folder), _needed(size)
     listed, obstacles = _may(kaggle, listed)
     if needed is not None and needed > free and record is None:
@@ -111,7 +122,7 @@ def look(kaggle: Kaggle, slug: str) -> Outlook:
         allowance,
         free,
         needed,
-        folder / "data" if record and (folder / "data").is_dir() else None,
+        folder / "data" if record else None,
         tuple(obstacles),
         tuple(_notes(listed, allowance)),
     )
@@ -121,49 +132,54 @@ def fetch(
     kaggle: Kaggle,
     slug: str,
     *,
+    again: bool = False,
     report: Callable[[Stage], None] = lambda stage: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Path:
     """The folder of a competition's data, downloaded and unpacked, with `page.json` beside it. What is there already and
-    has not changed costs one request. Raises KaggleError, ArchiveError, StorageError, and Stopped within a second of
-    `should_stop`; a download goes on where it was, also in another process."""
-    slug = slug_of(slug)
+    has not changed costs one request, unless it is to be had `again`. Raises KaggleError, ArchiveError, StorageError, and
+    Stopped within a second of `should_stop`; a download goes on where it was, also in another process."""
+    slug, kaggle = slug_of(slug), kaggle.listening(should_stop=should_stop)
     folder = place_of_person(kaggle.name) / slug
-    writable_folder(folder.parent).chmod(0o700)
-    with _only_one(folder.with_name(f".{slug}.lock"), should_stop):
-        record = _Record.read(folder / "fetched.json")
-        if record is not None and (folder / "data").is_dir():
+    writable_folder(folder.parent)
+    with contextlib.suppress(OSError):
+        folder.parent.chmod(0o700)
+    with _only_one(folder.with_name(f".{slug}.lock"), kaggle.should_stop):
+        record = None if again else _Record.read(folder)
+        if record is not None:
             address = kaggle.address(slug)
-            if unchanged(address, record.mark, kaggle.patience):
-                replace(record, mark=replace(record.mark, place=place_of(address))).write(folder / "fetched.json")
+            if unchanged(address, record.mark, kaggle.patience, kaggle.should_stop):
+                replace(record, mark=replace(record.mark, place=place_of(address))).write(folder)
                 return folder / "data"
-            (folder / "fetched.json").unlink()
-        return _Fetching(kaggle, slug, folder, report, should_stop).run()
+        (folder / "fetched.json").unlink(missing_ok=True)
+        return _Fetching(kaggle, slug, folder, report).run()
 
 
 class _Fetching:
-    def __init__(self, kaggle: Kaggle, slug: str, folder: Path, report, should_stop):
-        self.kaggle, self.slug, self.folder = kaggle, slug, folder
-        self.report, self.should_stop = report, should_stop
+    def __init__(self, kaggle: Kaggle, slug: str, folder: Path, report: Callable[[Stage], None]):
+        self.kaggle, self.slug, self.folder, self.report = kaggle, slug, folder, report
         self.bundle, self.note = folder / f"{slug}.zip", folder / "bundle.json"
 
     def run(self) -> Path:
         listed = self.kaggle.competition(self.slug)
         if listed.entered is False:
-            raise _rules(listed)
+            raise not_accepted(self.slug, self.kaggle.name)
         writable_folder(self.folder)
         self._fits()
         page = self._page(listed)
         mark = self._unpacked(self._downloaded())
         atomic_write(self.folder / "data" / "page.json", json.dumps(page, indent=1, ensure_ascii=False))
-        _Record(self.slug, datetime.now(UTC).isoformat(timespec="seconds"), mark).write(self.folder / "fetched.json")
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        _Record(self.slug, now, mark, *_extent(self.folder / "data")).write(self.folder)
         for path in (self.bundle, self.note):
             path.unlink(missing_ok=True)
         return self.folder / "data"
 
     def _fits(self) -> None:
         """Raises KaggleError where the disk has no room for the bundle and what comes out of it."""
-        needed, free = _needed(self.kaggle.size(self.slug)), _free(self.folder)
+        needed, free = None, _free(self.folder)
+        with contextlib.suppress(KaggleError):  # how much it is may be left untold
+            needed = _needed(self.kaggle.size(self.slug))
         kept = sum(path.stat().st_size for path in self.folder.glob(f"{self.bundle.name}*"))
         if needed is not None and needed - kept > free:
             raise _too_small(self.slug, needed - kept, free)
@@ -171,7 +187,8 @@ class _Fetching:
     def _downloaded(self) -> Mark:
         mark = Mark.read(self.note)
         if mark is not None and self.bundle.is_file():  # brought by a call that ended before it was unpacked
-            if unchanged(self.kaggle.address(self.slug), mark, self.kaggle.patience):
+            address = self.kaggle.address(self.slug)
+            if unchanged(address, mark, self.kaggle.patience, self.kaggle.should_stop):
                 return mark
             self.bundle.unlink()
         mark = download(
@@ -179,7 +196,7 @@ class _Fetching:
             self.bundle,
             patience=self.kaggle.patience,
             report=self._transferred,
-            should_stop=self.should_stop,
+            should_stop=self.kaggle.should_stop,
             tell=self.kaggle.tell,
         )
         mark.write(self.note)
@@ -187,42 +204,39 @@ class _Fetching:
 
     def _unpacked(self, mark: Mark) -> Mark:
         """Unpacks the bundle; where it is broken and nothing has said that it is whole, it is brought once more."""
-        for attempt in (1, 2):
-            try:
-                self._unpack(mark)
-                return mark
-            except ArchiveError as error:
-                found = error
-            whole = bool(mark.md5)  # what came is what lies there: it is the host's
-            if whole or attempt == 2 or "is broken" not in str(found):
-                break
+        try:
+            self._unpack(mark)
+            return mark
+        except BrokenArchive as error:
+            found = error
+        if not mark.md5:
             self.kaggle.tell("download: the bundle is not whole; beginning anew")
             self.bundle.unlink()
             mark = self._downloaded()
-        if "is broken" not in str(found):
-            raise found
+            try:
+                self._unpack(mark)
+                return mark
+            except BrokenArchive as error:
+                found = error
         self.bundle.unlink(missing_ok=True)
-        raise KaggleError(
-            f"the data of {self.slug} is damaged: {found}".rsplit(";", 1)[0]
-            + (
-                "; that is how it lies at Kaggle: tell its host"
-                if whole
-                else "; try again later, or by another network"
-            ),
-            "damaged",
+        advice = (
+            "that is how it lies at Kaggle: tell its host" if mark.md5 else "try again later, or by another network"
         )
+        raise KaggleError(f"the data of {self.slug} is damaged: {str(found).rpartition(';')[0]}; {advice}", "damaged")
 
     def _unpack(self, mark: Mark) -> None:
         data = self.folder / "data"
         if is_archive(self.bundle):
-            unpack(self.bundle, data, report=self._unpacking, should_stop=self.should_stop)
+            unpack(self.bundle, data, report=self._unpacking, should_stop=self.kaggle.should_stop)
             return
-        head = self.bundle.open("rb").read(64).lstrip().lower()
-        if not head or head.startswith((b"<!doctype", b"<html", b"<?xml")):
-            raise ArchiveError(f"an archive is broken: {self.bundle.name}, it is no archive; download it again")
+        if not mark.md5 and self.kaggle.size(self.slug) != Size(self.bundle.stat().st_size, 1):
+            raise BrokenArchive(f"an archive is broken: {self.bundle.name}, it is no archive; download it again")
         shutil.rmtree(data, ignore_errors=True)  # one plain file
         data.mkdir()
-        shutil.copyfile(self.bundle, data / (mark.place.rsplit("/", 1)[-1] or self.bundle.name))
+        name = unquote(mark.place.rpartition("/")[2])
+        shutil.copyfile(
+            self.bundle, data / (name if re.fullmatch(r"[^/\\\0]{1,200}", name) and name.strip(".") else "data.csv")
+        )
 
     def _page(self, listed: Listed) -> dict[str, str]:
         """What the files cannot tell. A page that cannot be had is no reason not to have the data."""
@@ -277,17 +291,8 @@ def _may(kaggle: Kaggle, listed: Listed) -> tuple[Listed, list[KaggleError]]:
     except KaggleError as error:
         if error.kind not in ("rules", "verification", "refused"):
             raise
-        return replace(listed, entered=False), [_rules(listed) if error.kind == "rules" else error]
+        return replace(listed, entered=False), [error]
     return replace(listed, entered=True), []
-
-
-def _rules(listed: Listed) -> KaggleError:
-    return KaggleError(
-        f"the rules of {listed.slug} are not accepted: Kaggle gives its data only then; accept them at {listed.rules} and "
-        "try again",
-        "rules",
-        listed.rules,
-    )
 
 
 def _too_small(slug: str, needed: int, free: int) -> KaggleError:
@@ -322,6 +327,15 @@ def _free(folder: Path) -> int:
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free
+
+
+def _extent(folder: Path) -> tuple[int, int]:
+    """How many files lie in a folder, and their bytes."""
+    files = size = 0
+    for place, _, names in os.walk(folder):
+        files += len(names)
+        size += sum(os.lstat(os.path.join(place, name)).st_size for name in names)
+    return files, size
 
 
 def _page_named(pages: dict[str, str], name: str) -> str:

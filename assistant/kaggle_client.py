@@ -13,6 +13,7 @@ import io
 import threading
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -36,8 +37,8 @@ from assistant.kaggle_errors import (
     plain,
     unknown_token,
 )
-from assistant.kaggle_wire import Allowance, Listed, ListedPage, Sent, Size, Team, slug_of
-from assistant.network import Bounded, bare_session
+from assistant.kaggle_wire import Allowance, Listed, ListedPage, Sent, Size, Team, file_sizes, slug_of
+from assistant.network import Bounded, bare_session, body_of, read_whole
 from assistant.patience import Patience, Waiting, leaving
 from recipes.errors import nearest
 
@@ -46,6 +47,16 @@ __all__ = ["CATEGORIES", "SORTS", "Kaggle"]
 _BIGGEST = 64 << 20  # bytes of a leaderboard
 _UNREADABLE = Fault("something else came where JSON was expected", passing=True, read=False)
 _Answer = TypeVar("_Answer")
+# what the SDK raises on an answer that it cannot read
+_UNREAD = (
+    requests.exceptions.JSONDecodeError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    OverflowError,
+)
 _PAGES = 25  # pages of one list that are read at most
 PAGE_SIZE = 20
 
@@ -98,10 +109,14 @@ class Kaggle:
     def __reduce__(self):
         raise TypeError("a signed-in person is never written down")
 
-    def listening(self, tell: Callable[[str], None], should_stop: Callable[[], bool]) -> Kaggle:
-        """The same person by the same connections, for one undertaking that is told and stopped apart from others."""
+    def listening(
+        self, tell: Callable[[str], None] | None = None, should_stop: Callable[[], bool] | None = None
+    ) -> Kaggle:
+        """The same person by the same connections, for one undertaking that is told and stopped apart from others; a stop
+        of this one stops it, too."""
         other = object.__new__(Kaggle)
-        other.__dict__ |= self.__dict__ | {"tell": tell, "should_stop": should_stop}
+        stop = self.should_stop if should_stop is None else lambda: self.should_stop() or should_stop()
+        other.__dict__ |= self.__dict__ | {"tell": tell or self.tell, "should_stop": stop}
         return other
 
     def close(self) -> None:
@@ -124,8 +139,9 @@ class Kaggle:
 
     def competition(self, slug: str) -> Listed:
         """What Kaggle tells of one competition."""
+        slug = slug_of(slug)
         request = asks.ApiGetCompetitionRequest()
-        request.competition_name = slug_of(slug)
+        request.competition_name = slug
         return Listed.of(self._ask(self._api.get_competition, request, slug), slug)
 
     def pages(self, slug: str) -> dict[str, str]:
@@ -149,14 +165,11 @@ class Kaggle:
     def _size_of_list(self, slug: str) -> Size:
         request = asks.ApiListDataFilesRequest()
         request.competition_name, request.page_size = slug_of(slug), 200
-        size = files = 0
+        sizes: list[int] = []
         for wire in self._pages(self._api.list_data_files, request, slug):
-            listed = wire.get("files")
-            for file in listed if isinstance(listed, list) else []:
-                size += int(file.get("totalBytes") or 0)
-                files += 1
+            sizes += file_sizes(wire)
         more = bool(wire.get("nextPageToken"))  # more pages than are read: nobody knows then
-        return Size(None, None) if more or not files else Size(size, files)
+        return Size(None, None) if more or not sizes else Size(sum(sizes), len(sizes))
 
     def address(self, slug: str) -> str:
         """A signed address of the bundle with all the data, good for a while; a secret. KaggleError of the kind rules
@@ -210,20 +223,23 @@ class Kaggle:
         """The public leaderboard, best first: whole where Kaggle gives the file of it, else its first pages."""
         request = asks.ApiDownloadLeaderboardRequest()
         request.competition_name = slug_of(slug)
-        unread = (KaggleError, KeyError, requests.RequestException, OSError, zipfile.BadZipFile, csv.Error, ValueError)
-        with contextlib.suppress(*unread):
-            return _teams_of_zip(self._bytes(self._send(self._api.download_leaderboard, request, slug)))
+        unread = (KaggleError, requests.RequestException, OSError, EOFError, zlib.error, csv.Error, RuntimeError)
+        with contextlib.suppress(*unread, zipfile.BadZipFile, KeyError, ValueError):
+            response = self._send(self._api.download_leaderboard, request, slug)
+            return _teams_of_zip(leaving(lambda: self._bytes(response), self.should_stop))
         return self._first_teams(slug)
 
     def _first_teams(self, slug: str) -> list[Team]:
         request = asks.ApiGetLeaderboardRequest()
         request.competition_name, request.page_size = slug_of(slug), 200
         rows: list[Any] = []
+        wire: Mapping[str, Any] = {}
         for wire in self._pages(self._api.get_leaderboard, request, slug):
             listed = wire.get("submissions")
             rows += listed if isinstance(listed, list) else []
         scored = [(row, Sent.of({"publicScore": row.get("score")}).public) for row in rows if isinstance(row, Mapping)]
-        return [Team(str(row.get("teamName", "")), score) for row, score in scored if score is not None]
+        teams = [Team(str(row.get("teamName", "")), score) for row, score in scored if score is not None]
+        return [] if wire.get("nextPageToken") else teams  # a board that is cut ranks nobody
 
     # ------------------------------------------------------------ how it is asked
 
@@ -243,9 +259,9 @@ class Kaggle:
                 raise
             told = {}
         name = told.get("username")
-        if told.get("active") is not True or not isinstance(name, str) or not name:
+        if told.get("active") is not True or not isinstance(name, str) or not plain(name):
             raise unknown_token(self.place)
-        return name
+        return plain(name)
 
     def _ask(self, method: Callable[[Any], Any], request: Any, slug: str = "", once: bool = False) -> Mapping[str, Any]:
         """Asks, and gives the JSON object of the answer."""
@@ -282,8 +298,9 @@ class Kaggle:
         except requests.HTTPError as error:
             if error.response is None:
                 return Fault("no answer came", passing=True)
-            return fault_of_status(error.response.status_code, _text_of(error.response), error.response.headers)
-        except (requests.exceptions.JSONDecodeError, KeyError, ValueError, TypeError, AttributeError):
+            body = self._clean(body_of(error.response))
+            return fault_of_status(error.response.status_code, body, error.response.headers)
+        except _UNREAD:
             pass  # an answer that the SDK cannot read; it is read leniently, if it came
         except (requests.RequestException, OSError) as error:
             return fault_of_network(error)
@@ -297,6 +314,9 @@ class Kaggle:
     def _bytes(self, response: requests.Response) -> bytes:
         """The body of an answer that may be a redirect to where the body lies."""
         if not response.is_redirect:
+            broken = read_whole(response, self.patience)
+            if broken is not None:
+                raise broken
             return response.content
         with bare_session(self.patience) as session:
             there = session.get(self._checked(response.headers.get("Location", ""), "where a file lies"))
@@ -304,7 +324,9 @@ class Kaggle:
 
     def _checked(self, address: str, what: str) -> str:
         """An address that Kaggle gave, if it leads somewhere safe."""
-        scheme = urlsplit(address).scheme
+        scheme = ""
+        with contextlib.suppress(ValueError):
+            scheme = urlsplit(address).scheme
         if scheme != "https" and (self.secure or scheme != "http"):
             found = f"an address that begins with {scheme}:" if scheme else "no address"
             raise KaggleError(f"Kaggle's answer could not be read: {found} for {what}; try again later", "unreadable")
@@ -328,7 +350,7 @@ def _object_in(answer: requests.Response | Fault) -> Mapping[str, Any] | Fault:
     if isinstance(answer, Fault):
         return answer
     told = None
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         told = answer.json()
     if isinstance(told, Mapping):
         return told
@@ -371,10 +393,3 @@ def _one_of(what: str, name: str, known: Mapping[str, Any]) -> Any:
         else f"no such {what}: {name}; take one of {', '.join(known)}",
         "refused",
     )
-
-
-def _text_of(response: requests.Response) -> str:
-    try:
-        return response.content[:100_000].decode("utf-8", "replace")
-    except (requests.RequestException, OSError):
-        return ""

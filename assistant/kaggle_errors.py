@@ -23,6 +23,7 @@ __all__ = [
     "fault_of_network",
     "fault_of_status",
     "plain",
+    "not_accepted",
     "unknown_token",
 ]
 
@@ -44,12 +45,15 @@ class KaggleError(CompetitionError):
         self.kind: Kind = kind
         self.link = link
 
+    def __reduce__(self):
+        return type(self), (str(self), self.kind, self.link)
+
 
 @dataclass(frozen=True)
 class Fault:
     """Something that went wrong with one request. `status` is 0 where no answer came; `message` is the server's own
     word; `passing` says that it may be better in a moment, `wait` in how many seconds the server said; `read` is False
-    for an answer that came and says nothing."""
+    for an answer that came and says nothing, `unreached` that there was nobody to ask."""
 
     found: str
     status: int = 0
@@ -57,6 +61,7 @@ class Fault:
     passing: bool = False
     wait: float | None = None
     read: bool = True
+    unreached: bool = False
 
 
 def fault_of_status(status: int, body: str, headers: Mapping[str, str]) -> Fault:
@@ -67,7 +72,7 @@ def fault_of_status(status: int, body: str, headers: Mapping[str, str]) -> Fault
     return Fault(found, status, message, passing, _retry_after(headers) if passing else None)
 
 
-def fault_of_network(error: requests.RequestException | OSError) -> Fault:
+def fault_of_network(error: Exception) -> Fault:
     """The fault that a failed connection means, in words; addresses (they may be signed) are left out."""
     told = str(error)
     words = {
@@ -90,25 +95,25 @@ def fault_of_network(error: requests.RequestException | OSError) -> Fault:
         }
         found = next((text for sign, text in signs.items() if sign in told), "the connection broke off")
     lasting = isinstance(error, (requests.exceptions.SSLError, requests.exceptions.InvalidURL))
-    return Fault(found, passing=not lasting)
+    unreached = found in ("its name was not found", "the connection was refused", "the network cannot be reached")
+    return Fault(found, passing=not lasting, unreached=unreached)
 
 
 def explained(fault: Fault, slug: str, who: str, tries: int) -> KaggleError:
     """What a fault means for the person `who` who asked about `slug` (either may be empty)."""
     said, low = fault.message, fault.message.lower()
-    rules = f"https://www.kaggle.com/c/{slug}/rules"
     text, kind, link = "", "rejected", ""
     if fault.status == 403 and "rules" in low and slug:
-        kind, link = "rules", rules
-        text = f"the rules of {slug} are not accepted: Kaggle asks {who} to; do so at {rules} and try again"
-    elif fault.status == 403 and ("phone" in low or "verif" in low):
+        return not_accepted(slug, who)
+    if fault.status == 403 and ("phone" in low or "verif" in low):
         kind, link = "verification", SETTINGS_PAGE
         text = f"Kaggle asks {who} to verify the account: {said}; do so at {SETTINGS_PAGE} and try again"
     elif fault.status in (403, 404):
         kind = "unknown" if fault.status == 404 else "refused"
         text = f"Kaggle shows {who or 'nobody'} no such thing: {said or fault.status}"
         if slug:
-            text = f"Kaggle shows {who} no competition {slug}: {said or fault.status}; look for it with: assistant find {slug}"
+            told = (said or str(fault.status)).rstrip(".")
+            text = f"Kaggle shows {who} no competition {slug}: {told}; look for it with: assistant find {slug}"
     elif fault.status == 429:
         kind = "busy"
         wait = f"it asks to wait {duration(fault.wait)}" if fault.wait else f"it said so {tries} times"
@@ -126,6 +131,15 @@ def explained(fault: Fault, slug: str, who: str, tries: int) -> KaggleError:
     else:
         kind, text = "offline", f"Kaggle could not be reached: {fault.found}; check the network and try again"
     return KaggleError(text, kind, link)
+
+
+def not_accepted(slug: str, who: str) -> KaggleError:
+    """The rules of a competition stand between it and `who`."""
+    rules = f"https://www.kaggle.com/c/{slug}/rules"
+    text = (
+        f"the rules of {slug} are not accepted: Kaggle gives {who} nothing before; accept them at {rules} and try again"
+    )
+    return KaggleError(text, "rules", rules)
 
 
 def unknown_token(place: str) -> KaggleError:
@@ -154,8 +168,8 @@ def _message(body: str) -> str:
     """What an error's body says: `{"error": {"message"}}`, `{"message"}`, or nothing for a page."""
     try:
         told: Any = json.loads(body)
-    except ValueError:
-        return "" if body.lstrip().startswith("<") else body
+    except (ValueError, RecursionError):
+        return "" if body.lstrip().startswith(("<", "[[", "{{")) else body
     if isinstance(told, Mapping):
         inner = told.get("error")
         for source in (inner, told):
@@ -174,8 +188,8 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         try:
             at = parsedate_to_datetime(told)
-        except ValueError:
+            at = at if at.tzinfo else at.replace(tzinfo=UTC)
+            wait = (at - datetime.now(UTC)).total_seconds()
+        except (ValueError, OverflowError):
             return None
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        wait = (at - datetime.now(UTC)).total_seconds()
-    return max(wait, 0.0) if wait == wait and wait != float("inf") else None
+    return min(max(wait, 0.0), 864_000.0) if wait == wait else None

@@ -63,12 +63,12 @@ def _asked() -> Credentials | None:
     return credentials_in(text, "the token typed here") if text.strip() else None
 
 
-def fetched(kaggle: Kaggle, slug: str) -> Path:
+def fetched(kaggle: Kaggle, slug: str, again: bool = False) -> Path:
     """The folder of a competition, fetched with a bar in a terminal and lines elsewhere, on stderr."""
     from assistant.fetching import fetch
 
     with _stages_shown(_who(kaggle)) as report:
-        return fetch(kaggle, slug, report=report)
+        return fetch(kaggle, slug, again=again, report=report)
 
 
 @contextlib.contextmanager
@@ -193,8 +193,10 @@ def print_outlook(console: Console, outlook: Outlook) -> None:
     print_facts(console, listed.title, listed.slug, [(name, text) for name, text in facts if text], notes)
     if outlook.evaluation:
         text = outlook.evaluation if len(outlook.evaluation) < 700 else outlook.evaluation[:700] + " …"
-        print_line("How it is scored\n")
-        print_line(text)
+        print_line("How it is scored")
+        print_line("")
+        for line in text.splitlines():
+            print_line(line)
 
 
 def outlook_json(outlook: Outlook) -> dict[str, Any]:
@@ -261,4 +263,4 @@ def _days(listed: Listed) -> str:
     day = f"{listed.deadline:%Y-%m-%d}"
     if left < 0:
         return f"{day}, over"
-    return f"{day}, today" if left == 0 else f"{day}, {left:,} {'day' if left == 1 else 'days'}"
+    return f"today, {listed.deadline:%H:%M} UTC" if left == 0 else f"{day}, {left:,} {'day' if left == 1 else 'days'}"

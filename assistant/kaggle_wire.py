@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from assistant.kaggle_errors import KaggleError, plain
 
-__all__ = ["Allowance", "Listed", "ListedPage", "Sent", "Size", "Team", "slug_in", "slug_of"]
+__all__ = ["Allowance", "Listed", "ListedPage", "Sent", "Size", "Team", "file_sizes", "slug_in", "slug_of"]
 
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _ADDRESS = re.compile(r"(?:https?://)?(?:www\.)?kaggle\.com/(?:competitions|c)/([^/?#\s]+)\S*", re.IGNORECASE)
@@ -54,7 +54,6 @@ class Listed:
     deadline: datetime | None = None
     teams: int = 0
     max_daily: int = 0
-    max_team: int = 0
     entered: bool | None = None
     notebooks_only: bool = False
     submissions_disabled: bool = False
@@ -78,7 +77,6 @@ class Listed:
             deadline=_time(wire, "deadline"),
             teams=_count(wire, "teamCount"),
             max_daily=_count(wire, "maxDailySubmissions"),
-            max_team=_count(wire, "maxTeamSize"),
             entered=wire["userHasEntered"] if isinstance(wire.get("userHasEntered"), bool) else None,
             notebooks_only=wire.get("isKernelsSubmissionsOnly") is True,
             submissions_disabled=wire.get("submissionsDisabled") is True,
@@ -89,10 +87,11 @@ class Listed:
 
     @property
     def days_left(self) -> int | None:
-        """Whole days until the deadline, negative when it has passed; None where there is none."""
+        """Days until the deadline by the calendar (UTC), 0 on its day, -1 when it has passed; None where there is none."""
         if self.deadline is None:
             return None
-        return math.floor((self.deadline - datetime.now(UTC)).total_seconds() / 86_400)
+        now = datetime.now(UTC)
+        return -1 if self.deadline < now else (self.deadline.date() - now.date()).days
 
     @property
     def rules(self) -> str:
@@ -134,6 +133,11 @@ class Size:
         return cls(size, files) if size or files else None
 
 
+def file_sizes(wire: Wire) -> list[int]:
+    """Bytes of each file of one page of ListDataFilesResponse."""
+    return [_count(file, "totalBytes") for file in _dicts(wire, "files")]
+
+
 @dataclass(frozen=True)
 class Allowance:
     """How many submissions a person has made, and may still make today (UTC); `left` is None where that is unknown."""
@@ -158,7 +162,6 @@ class Sent:
     private: float | None = None
     error: str = ""
     message: str = ""
-    file: str = ""
     at: datetime | None = None
     team: str = ""
 
@@ -179,7 +182,6 @@ class Sent:
             private=_score(wire, "privateScore"),
             error=error,
             message=_text(wire, "description"),
-            file=_text(wire, "fileName"),
             at=_time(wire, "date"),
             team=_text(wire, "teamName"),
         )
@@ -195,14 +197,17 @@ class Team:
 
 
 def _text(wire: Wire, name: str) -> str:
+    """A text on one line; what would steer a terminal or cannot be written as UTF-8 is a blank."""
     value = wire.get(name)
-    return " ".join(value.split()) if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in value).split())
 
 
 def _count(wire: Wire, name: str) -> int:
     """A whole number; int64 comes as text in protobuf's JSON."""
     try:
-        return max(int(wire.get(name) or 0), 0)
+        return min(max(int(wire.get(name) or 0), 0), 1 << 60)
     except (TypeError, ValueError, OverflowError):
         return 0
 
@@ -211,7 +216,7 @@ def _score(wire: Wire, name: str) -> float | None:
     value = wire.get(name)
     try:
         score = float(value) if isinstance(value, (str, int, float)) and value != "" else math.nan
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return score if math.isfinite(score) else None
 
@@ -219,9 +224,9 @@ def _score(wire: Wire, name: str) -> float | None:
 def _time(wire: Wire, name: str) -> datetime | None:
     try:
         found = datetime.fromisoformat(_text(wire, name))
-    except ValueError:
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def _dicts(wire: Wire, name: str) -> list[Wire]:

@@ -7,10 +7,13 @@ import time
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 
 from assistant.patience import Patience
 
-__all__ = ["Bounded", "bare_session"]
+__all__ = ["FAILED", "Bounded", "bare_session", "body_of", "read_whole"]
+
+FAILED = (requests.RequestException, HTTPError, OSError, ValueError)  # what a request by a signed address may raise
 
 _BIGGEST = 64 << 20  # bytes of an answer that is read whole
 
@@ -24,32 +27,46 @@ class Bounded(HTTPAdapter):
         super().__init__()
 
     def send(self, request, stream=False, timeout=None, verify=True, cert=None, proxies=None) -> requests.Response:
-        end = time.monotonic() + self.patience.answer
         timeouts = (self.patience.connect, self.patience.read)
         response = super().send(request, True, timeouts, verify, cert, proxies)
         if stream and (response.is_redirect or response.status_code in (200, 206)):
             return response
-        broken = self._read_whole(response, end)
+        broken = read_whole(response, self.patience)
         if broken is not None:
-            response.close()
             raise broken
         return response
 
-    def _read_whole(self, response: requests.Response, end: float) -> requests.RequestException | None:
-        parts, size = [], 0
-        try:
-            while part := response.raw.read1(1 << 16, decode_content=True):
-                parts.append(part)
-                size += len(part)
-                if time.monotonic() > end:
-                    return requests.exceptions.ReadTimeout("timed out")
-                if size > _BIGGEST:
-                    return requests.exceptions.ConnectionError("an answer without end")
-        except Exception as error:  # urllib3's, http.client's and the decoders' own
-            return requests.exceptions.ConnectionError(str(error))
-        response._content, response._content_consumed = b"".join(parts), True  # type: ignore[attr-defined]
-        response.raw.release_conn()
-        return None
+
+def read_whole(response: requests.Response, patience: Patience) -> requests.RequestException | None:
+    """Reads an answer's body into it, within the time and size that an answer may have; gives what went wrong."""
+    parts, size, end = [], 0, time.monotonic() + patience.answer
+    broken: requests.RequestException | None = None
+    try:
+        while part := response.raw.read1(1 << 16, decode_content=True):
+            parts.append(part)
+            size += len(part)
+            if time.monotonic() > end:
+                broken = requests.exceptions.ReadTimeout("timed out")
+            elif size > _BIGGEST:
+                broken = requests.exceptions.ConnectionError("an answer without end")
+            if broken is not None:
+                break
+    except Exception as error:  # urllib3's, http.client's and the decoders' own
+        broken = requests.exceptions.ConnectionError(str(error))
+    if broken is not None:
+        response.close()
+        return broken
+    response._content, response._content_consumed = b"".join(parts), True  # type: ignore[attr-defined]
+    response.raw.release_conn()
+    return None
+
+
+def body_of(response: requests.Response) -> str:
+    """The beginning of an answer's body as text, whatever it says of its letters."""
+    try:
+        return response.content[:100_000].decode("utf-8", "replace")
+    except FAILED:
+        return ""
 
 
 class _Bare(requests.Session):

@@ -16,6 +16,7 @@ from recipes.errors import Stopped
 
 __all__ = ["Patience", "Waiting", "leaving"]
 
+_UNREACHED = 4  # tries where there is nobody to talk to
 _BLINK = 0.1  # seconds between two looks at whether to stop
 _Answer = TypeVar("_Answer")
 
@@ -81,7 +82,8 @@ class Waiting:
         """Waits as long as the fault asks for; False where it will not pass, or has been waited for long enough. Raises
         Stopped."""
         self.failed += 1
-        if not fault.passing or self.failed >= self.patience.tries:
+        tries = min(self.patience.tries, _UNREACHED) if fault.unreached else self.patience.tries
+        if not fault.passing or self.failed >= tries:
             return False
         if fault.wait is not None and fault.wait > self.patience.asked:
             return False

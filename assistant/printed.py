@@ -28,7 +28,8 @@ Lines = list[tuple[str, str]]  # text and style
 
 
 def print_line(text: str, error: bool = False) -> None:
-    """A line on stdout, or on stderr."""
+    """A line on stdout, or on stderr, without what would steer a terminal."""
+    text = "".join(letter if letter.isprintable() or letter == "\t" else "�" for letter in text.rstrip("\n"))
     print(text, file=sys.stderr if error else sys.stdout)
 
 
@@ -121,14 +122,17 @@ def print_runs(console: Console, told: Iterable[dict[str, Any]]) -> None:
         for line in (used, *([row[name] for name in used] for row in rows)):
             print_line("\t".join(line))
         return
+    if console.width < _ROOMY:
+        used = [name for name in used if name not in ("made with", "validation")]
     table = Table(box=None, header_style="dim", pad_edge=False)
     for name in used:
-        table.add_column(name, overflow="fold", justify="right" if name in _NUMBERS else "left")
+        table.add_column(name, overflow="fold", no_wrap=name == "run", justify="right" if name in _NUMBERS else "left")
     for row in rows:
         table.add_row(*(row[name] for name in used))
     console.print(table)
 
 
+_ROOMY = 110  # columns of a terminal that shows everything of a run
 _NUMBERS = ("validation", "with TTA", "public", "private")
 
 
@@ -138,7 +142,10 @@ def _run_row(row: dict[str, Any]) -> dict[str, str]:
     shown = {
         view: next(iter(scores.get(view, {}).items()), ("", None)) for view in ("valid", "valid_tta", "valid_decided")
     }
-    handed_in = (row.get("submissions") or [{}])[-1]
+    submissions = row.get("submissions") or [{}]
+    handed_in = submissions[-1]
+    if handed_in.get("status") == "failed":  # one that was refused hides no earlier score
+        handed_in = next((each for each in reversed(submissions) if each["status"] == "scored"), handed_in)
     place, tta = (
         handed_in.get("place"),
         shown["valid_decided"][1] if "valid_decided" in scores else shown["valid_tta"][1],

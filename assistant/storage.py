@@ -7,15 +7,15 @@ import json
 import queue
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
 
-from assistant.kaggle_errors import Fault, fault_of_network, fault_of_status
-from assistant.network import bare_session
+from assistant.kaggle_errors import Fault, KaggleError, fault_of_network, fault_of_status
+from assistant.network import FAILED, bare_session, body_of
 from assistant.patience import Patience, leaving
 from recipes.errors import Stopped
 from recipes.store import atomic_write
@@ -48,11 +48,18 @@ class Mark:
     @classmethod
     def read(cls, path: Path) -> Mark | None:
         """The mark that was written to `path`; None where there is none."""
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            mark = cls(**json.loads(path.read_text(encoding="utf-8")))
-            if all(isinstance(text, str) for text in (mark.place, mark.validator, mark.md5)):
-                return mark
+        with contextlib.suppress(OSError, ValueError, RecursionError):
+            return cls.of_json(json.loads(path.read_text(encoding="utf-8")))
         return None
+
+    @classmethod
+    def of_json(cls, told: object) -> Mark | None:
+        """What `write` wrote; None for anything else."""
+        if not isinstance(told, Mapping) or set(told) != {"place", "size", "validator", "md5"}:
+            return None
+        size, texts = told["size"], [told["place"], told["validator"], told["md5"]]
+        whole = size is None or (isinstance(size, int) and not isinstance(size, bool) and size >= 0)
+        return cls(**told) if whole and all(isinstance(text, str) and text.isascii() for text in texts) else None
 
     def write(self, path: Path) -> None:
         """Writes it as JSON."""
@@ -65,21 +72,30 @@ def place_of(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
 
-def unchanged(address: str, mark: Mark, patience: Patience) -> bool:
+def unchanged(address: str, mark: Mark, patience: Patience, should_stop: Callable[[], bool]) -> bool:
     """Whether the file there is still the one that was marked. Costs no request where its place tells the version, as
-    Kaggle's does; else one that brings no bytes."""
+    Kaggle's does; else one that brings no bytes. Raises KaggleError where the storage does not say, and Stopped."""
     if place_of(address) == mark.place and re.search(r"/kaggle-v2/\d+/\d+/", mark.place):
         return True
     headers = {"If-None-Match": mark.validator} if mark.validator.startswith('"') else {}
-    with bare_session(patience) as session, contextlib.suppress(requests.RequestException, OSError):
-        response = session.get(address, headers=headers, stream=True)
-        response.close()
-        if response.status_code == 304:
-            return True
-        now = Mark.of(response, address, _length(response))
-        same = now.md5 == mark.md5 if now.md5 and mark.md5 else bool(mark.validator) and now.validator == mark.validator
-        return response.status_code == 200 and same and now.size == mark.size
-    return False
+    found = "no answer"
+    with bare_session(patience) as session:
+        try:
+            response = leaving(lambda: session.get(address, headers=headers, stream=True), should_stop)
+            response.close()
+            if response.status_code == 304:
+                return True
+            if response.status_code == 200:
+                return _same(Mark.of(response, address, _length(response)), mark)
+            found = str(response.status_code)
+        except FAILED as error:
+            found = fault_of_network(error).found
+    raise KaggleError(f"the storage does not tell whether the data has changed: {found}; try again later", "busy")
+
+
+def _same(now: Mark, mark: Mark) -> bool:
+    same = now.md5 == mark.md5 if now.md5 and mark.md5 else bool(mark.validator) and now.validator == mark.validator
+    return same and now.size == mark.size
 
 
 class Stream:
@@ -97,7 +113,7 @@ class Stream:
                 headers["If-Range"] = self.mark.validator
         try:
             self.response = leaving(lambda: session.get(address, headers=headers, stream=True), should_stop)
-        except (requests.RequestException, OSError) as error:
+        except FAILED as error:
             self.fault = fault_of_network(error)
             return
         self._understand(address, at)
@@ -106,30 +122,35 @@ class Stream:
 
     def _understand(self, address: str, at: int) -> None:
         response, status = self.response, self.response.status_code
-        if status == 206:
-            first, total = _range(response)
-            now = Mark.of(response, address, total)
-            same = (now.validator or self.mark.validator) == self.mark.validator and total == (self.mark.size or total)
-            if first != at or not same or "html" in response.headers.get("Content-Type", ""):
-                self._other("the storage sent another part than was asked for")
-            else:
-                self.mark = Mark(now.place, total, now.validator or self.mark.validator, now.md5 or self.mark.md5)
+        kind = response.headers.get("Content-Type", "").lower()
+        if status in (200, 206) and any(word in kind for word in ("html", "json", "xml")):
+            self.fault = Fault("a web page came where the data was expected", passing=True, read=False)
+        elif status == 206:
+            self._take_up(address, at)
         elif status == 200:
-            if "html" in response.headers.get("Content-Type", ""):
-                self.fault = Fault("a web page came where the data was expected", passing=True, read=False)
-                return
             self.start, self.mark = 0, Mark.of(response, address, _length(response))
         elif status == 416:
-            self._other("the storage has fewer bytes than have come")
+            size = response.headers.get("Content-Range", "").rpartition("/")[2]
+            self.start_anew = size.isdigit() and int(size) != self.mark.size
+            self.fault = Fault("the storage has fewer bytes than have come", passing=True)
         else:
-            said = response.text if status not in (204, 304) else ""
+            said = body_of(response) if status not in (204, 304) else ""
             fault = fault_of_status(status, said, response.headers)
             gone = status in GONE  # the address may have expired: a fresh one is worth a try
             found = f"{status} {_xml_code(said) or fault.message}".strip()
-            self.fault = replace(fault, found=found, passing=fault.passing or gone)
+            self.fault = replace(fault, found=found, passing=fault.passing or gone or status < 400)
 
-    def _other(self, found: str) -> None:
-        self.fault, self.start_anew = Fault(found, passing=True), True
+    def _take_up(self, address: str, at: int) -> None:
+        """A part of the file, if it is the part that was asked for, of the file that was begun."""
+        first, total = _range(self.response)
+        now = Mark.of(self.response, address, total)
+        validator, size = self.mark.validator, self.mark.size
+        self.start_anew = bool(now.validator and validator and now.validator != validator)
+        self.start_anew |= None not in (total, size) and total != size
+        if self.start_anew or first != at:
+            self.fault = Fault("the storage sent another part than was asked for", passing=True)
+        else:
+            self.mark = Mark(now.place, total or size, now.validator or validator, now.md5 or self.mark.md5)
 
     def chunks(self, should_stop: Callable[[], bool]) -> Iterator[bytes]:
         """The bytes as they come, read ahead by a thread of its own, so that a silent line can be left at any moment;

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
-from pydantic import BaseModel, ValidationError
+from filelock import FileLock
+from pydantic import BaseModel, Field, ValidationError
 
 from assistant.runs import Run
 from assistant.standing import Standing
 from recipes.store import atomic_write
 
-__all__ = ["Submission", "keep", "submissions_of"]
+__all__ = ["Submission", "forget", "keep", "submissions_of"]
 
 
 class Submission(BaseModel):
@@ -23,6 +26,7 @@ class Submission(BaseModel):
     message: str
     at: float
     ref: int | None = None
+    before: list[int] = Field(default_factory=list, description="Numbers of this person's submissions before it.")
     status: Literal["pending", "scored", "failed"] = "pending"
     public: float | None = None
     private: float | None = None
@@ -39,16 +43,41 @@ class Submission(BaseModel):
 
 
 def submissions_of(run: Run) -> list[Submission]:
-    """The submissions of a run, first to last; empty where there are none or the file is damaged."""
-    try:
-        told = json.loads((run.folder / "submissions.json").read_text(encoding="utf-8"))
-        return [Submission.model_validate(each) for each in told]
-    except (OSError, ValueError, TypeError, ValidationError):
-        return []
+    """The submissions of a run, first to last; entries that cannot be read are passed over."""
+    found = []
+    for entry in _entries(run):
+        with contextlib.suppress(ValidationError):
+            found.append(Submission.model_validate(entry))
+    return sorted(found, key=lambda each: each.at)
 
 
 def keep(run: Run, made: Submission) -> None:
-    """Writes a submission among those of its run; one that is there already is replaced."""
-    kept = [each for each in submissions_of(run) if each.at != made.at]
-    told = [each.model_dump() for each in sorted([*kept, made], key=lambda each: each.at)]
-    atomic_write(run.folder / "submissions.json", json.dumps(told, indent=1, ensure_ascii=False))
+    """Writes a submission among those of its run, in the place of what was known of it before."""
+    _rewrite(run, made, [made.model_dump()])
+
+
+def forget(run: Run, made: Submission) -> None:
+    """Takes out a submission that was never taken."""
+    _rewrite(run, made, [])
+
+
+def _rewrite(run: Run, made: Submission, entries: list[Any]) -> None:
+    """Other entries stay as they are, also those of a version that this one cannot read."""
+    path = run.folder / "submissions.json"
+    with FileLock(run.folder / ".submissions.lock"):
+        others = [each for each in _entries(run) if not (isinstance(each, dict) and each.get("at") == made.at)]
+        if path.is_file() and not others and not _is_list(path):
+            path.replace(path.with_suffix(".unreadable.json"))
+        atomic_write(path, json.dumps([*others, *entries], indent=1, ensure_ascii=False))
+
+
+def _entries(run: Run) -> list[Any]:
+    path = run.folder / "submissions.json"
+    return json.loads(path.read_text(encoding="utf-8")) if _is_list(path) else []
+
+
+def _is_list(path: Path) -> bool:
+    try:
+        return isinstance(json.loads(path.read_text(encoding="utf-8")), list)
+    except (OSError, ValueError, RecursionError):
+        return False

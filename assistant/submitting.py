@@ -5,23 +5,25 @@ What was handed in is kept with the run, in `submissions.json`, with the validat
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import requests
-
 from assistant.competition import CompetitionError
 from assistant.kaggle_client import Kaggle
-from assistant.kaggle_errors import Fault, KaggleError, duration, fault_of_network, fault_of_status
+from assistant.kaggle_errors import Fault, KaggleError, duration, fault_of_network, fault_of_status, not_accepted
 from assistant.kaggle_wire import Listed, Sent, slug_in
-from assistant.network import bare_session
+from assistant.network import FAILED, bare_session, body_of
 from assistant.patience import Waiting, leaving
 from assistant.runs import Run, RunError, as_json
 from assistant.standing import standing
+from assistant.storage import GONE
 from assistant.submission import check
-from assistant.submissions import Submission, keep
+from assistant.submissions import Submission, forget, keep
+from recipes.errors import Stopped
 
 __all__ = ["default_message", "submit", "watch"]
 
@@ -49,17 +51,17 @@ def submit(
 ) -> Submission:
     """Checks the run's submission and whether Kaggle takes one, uploads it and hands it in. `competition` is the one that
     the run was of, unless named. Raises RunError, CompetitionError, KaggleError before anything is handed in."""
+    kaggle = kaggle.listening(should_stop=should_stop)
     path = run.folder / "submission.csv"
     asked = run.asked()
     if asked.competition.sample and not competition:
         raise RunError("the sample is not at Kaggle: its score stands in the run's report; submit another run")
     if not path.is_file():
         raise RunError(f"nothing to submit: {run.name} is {run.state()} and has no submission.csv; let it end first")
-    slug = slug_in(competition or asked.competition.slug)
+    named = competition or asked.competition.slug
+    slug = slug_in(named)
     if slug is None:
-        raise RunError(
-            f"of which competition: {asked.competition.slug!r} is none of Kaggle's names; say --competition SLUG"
-        )
+        raise RunError(f"of which competition: {named!r} is none of Kaggle's names; say --competition SLUG")
     listed = kaggle.competition(slug)
     _open_for(kaggle, listed, tell)
     problems = check(path, asked.competition)
@@ -74,10 +76,14 @@ def submit(
         metric=name,
         direction=asked.competition.metric.direction,
         validation=value,
+        before=[sent.ref for sent in kaggle.submissions(slug)],
     )
-    before = {sent.ref for sent in kaggle.submissions(slug)}
     tell(f"uploading {path.name} ({path.stat().st_size / 1e6:.1f} MB)")
-    made.ref = _handed_in(kaggle, slug, _uploaded(kaggle, slug, path, should_stop), made, before)
+    token = _uploaded(kaggle, slug, path)
+    if kaggle.should_stop():
+        raise Stopped
+    keep(run, made)  # from here on it may be taken, whatever becomes of this process
+    made.ref = _handed_in(kaggle, run, token, made)
     keep(run, made)
     return made
 
@@ -93,8 +99,9 @@ def watch(
 ) -> Submission:
     """Looks at a submission, less and less often, until it is scored or refused, at most `patience` seconds; keeps with
     the run what is new. Raises KaggleError and Stopped; it can be watched again at any time."""
+    kaggle = kaggle.listening(should_stop=should_stop)
     begun, pause = time.monotonic(), _FIRST
-    waiting = Waiting(kaggle.patience, should_stop)
+    waiting = Waiting(kaggle.patience, kaggle.should_stop)
     while True:
         sent = _latest(kaggle, made)
         if sent is not None:
@@ -109,11 +116,12 @@ def watch(
         tell(f"waiting for the score: {duration(time.monotonic() - begun)}")
         waiting.sleep(min(pause, left))
         pause = min(pause * 1.5, _SLOWEST)
-    if made.public is not None:
-        made.place = standing(
-            made.public, kaggle.leaderboard(made.competition), made.by, sent.team if sent else "", made.direction
-        )
     keep(run, made)
+    if made.public is not None:
+        with contextlib.suppress(KaggleError):  # a score is worth having without a place
+            board = kaggle.leaderboard(made.competition)
+            made.place = standing(made.public, board, made.by, sent.team if sent else "", made.direction)
+            keep(run, made)
     return made
 
 
@@ -130,11 +138,7 @@ def _open_for(kaggle: Kaggle, listed: Listed, tell: Callable[[str], None]) -> No
     if listed.submissions_disabled:
         raise KaggleError(f"{slug} takes no submissions any more: its host has closed it; choose another", "closed")
     if listed.entered is False:
-        raise KaggleError(
-            f"the rules of {slug} are not accepted: {kaggle.name} has not entered it; do so at {listed.rules}",
-            "rules",
-            listed.rules,
-        )
+        raise not_accepted(slug, kaggle.name)
     if listed.days_left is not None and listed.days_left < 0:
         tell("the deadline has passed: the submission is scored, and has no rank")
     allowance = kaggle.allowance(slug)
@@ -148,13 +152,12 @@ def _open_for(kaggle: Kaggle, listed: Listed, tell: Callable[[str], None]) -> No
         )
 
 
-def _uploaded(kaggle: Kaggle, slug: str, path: Path, should_stop: Callable[[], bool]) -> str:
+def _uploaded(kaggle: Kaggle, slug: str, path: Path) -> str:
     """Uploads the file; gives the token that stands for it. Each try has an address of its own."""
-    waiting = Waiting(kaggle.patience, should_stop, kaggle.tell)
+    waiting = Waiting(kaggle.patience, kaggle.should_stop, kaggle.tell)
     while True:
-        size = path.stat().st_size
-        address, token = kaggle.upload_place(slug, path, size)
-        fault = leaving(lambda to=address: _put(kaggle, to, path), should_stop)
+        address, token = kaggle.upload_place(slug, path, path.stat().st_size)
+        fault = leaving(lambda to=address: _put(kaggle, to, path), kaggle.should_stop)
         if fault is None:
             return token
         if not waiting.after(fault):
@@ -168,54 +171,43 @@ def _put(kaggle: Kaggle, address: str, path: Path) -> Fault | None:
     try:
         with bare_session(kaggle.patience) as session, open(path, "rb") as file:
             response = session.put(address, data=file, headers={"Content-Type": "application/octet-stream"})
-    except (requests.RequestException, OSError) as error:
+    except FAILED as error:
         return fault_of_network(error)
     if response.status_code in (200, 201):
         return None
-    fault = fault_of_status(response.status_code, response.text, response.headers)
-    passing = fault.passing or fault.status in (
-        308,
-        400,
-        401,
-        403,
-        404,
-        410,
-    )  # cut short, or an address that has expired
-    return Fault(fault.found, fault.status, fault.message, passing, fault.wait)
+    fault = fault_of_status(response.status_code, body_of(response), response.headers)
+    return replace(fault, passing=fault.passing or fault.status in (308, *GONE))  # cut short, or an expired address
 
 
-def _handed_in(kaggle: Kaggle, slug: str, token: str, made: Submission, before: set[int]) -> int | None:
-    """Hands the upload in, once: where it is not known whether it was taken, Kaggle's list tells."""
+def _handed_in(kaggle: Kaggle, run: Run, token: str, made: Submission) -> int | None:
+    """Hands the upload in, once: where it is not known whether it was taken, Kaggle's list tells. What was certainly not
+    taken is forgotten."""
     waiting = Waiting(kaggle.patience, kaggle.should_stop, kaggle.tell)
     while True:
         try:
-            ref = kaggle.submit(slug, token, made.message)
-            return ref if ref is not None else _found(kaggle, made, before)
+            ref = kaggle.submit(made.competition, token, made.message)
+            return ref if ref is not None else _found(kaggle, made)
         except KaggleError as error:
-            if error.kind not in _PERHAPS:
-                raise
             failed = error
-        ref = _found(kaggle, made, before)
-        if ref is not None:
+        if failed.kind in _PERHAPS and (ref := _found(kaggle, made)) is not None:
             return ref
-        if not waiting.after(Fault(str(failed), passing=True)):
+        if failed.kind not in _PERHAPS or not waiting.after(Fault("it was not taken", passing=True)):
+            forget(run, made)
             raise failed
 
 
-def _found(kaggle: Kaggle, made: Submission, before: set[int]) -> int | None:
-    """The submission of that message that was not there before."""
-    new = [sent for sent in kaggle.submissions(made.competition) if sent.ref not in before]
-    return next((sent.ref for sent in new if sent.message == made.message), None)
+def _found(kaggle: Kaggle, made: Submission) -> int | None:
+    """The submission that was not there before: the one of that message, else the only one."""
+    new = [sent for sent in kaggle.submissions(made.competition) if sent.ref not in made.before]
+    named = [sent for sent in new if sent.message == made.message]
+    return next((sent.ref for sent in named or new[:1] if named or len(new) == 1), None)
 
 
 def _latest(kaggle: Kaggle, made: Submission) -> Sent | None:
-    """What Kaggle tells of a submission now; by its list where the number is not known."""
-    if made.ref:
-        return kaggle.submission(made.ref)
-    named = [sent for sent in kaggle.submissions(made.competition) if sent.message == made.message]
-    if named:
-        made.ref = named[0].ref
-    return named[0] if named else None
+    """What Kaggle tells of a submission now."""
+    if not made.ref:
+        made.ref = _found(kaggle, made)
+    return kaggle.submission(made.ref) if made.ref else None
 
 
 def _validation(run: Run) -> tuple[str, float | None]:

@@ -61,7 +61,7 @@ def writable_folder(folder: Path) -> Path:
 def atomic_write(path: Path, content: bytes | str) -> None:
     """The file appears whole or not at all. Raises StorageError when the disk is full or not writable."""
     data = content.encode() if isinstance(content, str) else content
-    half = path.with_name(f".{path.name}.{os.getpid()}.part")
+    half = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         with open(half, "wb") as file:
             file.write(data)

@@ -460,7 +460,7 @@ def test_people_submit_side_by_side_and_see_only_their_own(server):
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "submission.csv"
             file.write_bytes(b"x" * size)
-            refs[name] = kaggle.submit(SLUG, _uploaded(kaggle, SLUG, file, lambda: False), f"by {name}") or 0
+            refs[name] = kaggle.submit(SLUG, _uploaded(kaggle, SLUG, file), f"by {name}") or 0
 
     threads = [threading.Thread(target=act, args=(name, 100 * (n + 1))) for n, name in enumerate(("bea", "cai", "dov"))]
     for thread in threads:
@@ -480,7 +480,7 @@ def test_a_status_that_nobody_knows_does_not_break_the_watching(server):
 
     from assistant.submitting import _uploaded
 
-    token = _uploaded(kaggle, SLUG, Path(__file__), lambda: False)
+    token = _uploaded(kaggle, SLUG, Path(__file__))
     ref = kaggle.submit(SLUG, token, "hello")
     server.fail("GetSubmission", UnknownEnum())
     assert ref is not None

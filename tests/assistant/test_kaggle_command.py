@@ -107,7 +107,9 @@ def test_from_a_name_to_a_score_among_the_runs(assistant, server, make_competiti
     refused = assistant("submit")
     assert refused.returncode == 1
     assert "ID t005 is unknown" in refused.stderr.splitlines()[-1]
-    assert "refused" in assistant("runs").stdout
+    assert f"{sent.public:.5f}" in assistant("runs").stdout  # a refusal hides no earlier score
+    (run,) = json.loads(assistant("runs", "--json").stdout)
+    assert [each["status"] for each in run["submissions"]] == ["scored", "failed"]
     assert not [path for path in home.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]
 
 

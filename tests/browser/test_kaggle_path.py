@@ -210,14 +210,8 @@ def test_two_people_on_one_space_never_meet(chromium, space, kaggle):
     ann.reload()
     ann.locator("#scores .score").first.wait_for()  # her browser has the key
 
-    words = [
-        run,
-        f"../{folder.parent.parent.name}/runs/{run}",
-        str(folder),
-        f"kaggle:{SLUG}",
-        f"folder:{folder}",
-        "../../etc/passwd",
-    ]
+    visitor = folder.parent.parent.name
+    words = [run, f"../{visitor}/runs/{run}", str(folder), f"kaggle:{SLUG}", f"folder:{folder}", "../../etc/passwd"]
     told = call_everything(space, words)
     assert "process_completed" in told
     for secret in (visitor, "precompute activations", *TOKENS.values()):
