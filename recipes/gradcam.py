@@ -60,18 +60,17 @@ def overlay(
     `share` is the part of the shorter side that this square takes (the model's `share`); what lies outside is dimmed.
     `side` limits the longer side in pixels.
     """
-    seen = picture if isinstance(picture, Image.Image) else open_picture(_source(picture), side)
-    seen = seen.convert("RGB")
+    seen = (picture if isinstance(picture, Image.Image) else open_picture(_source(picture), side)).convert("RGB")
     if side is not None:
         seen.thumbnail((side, side))
     pixels = np.asarray(seen, np.float32)
     across = max(1, min(round(min(seen.size) * share), *seen.size))
     left, top = (seen.width - across) // 2, (seen.height - across) // 2
-    warm = np.asarray(Image.fromarray(np.float32(heat)).resize((across, across), Image.Resampling.BILINEAR))
+    warm = np.asarray(Image.fromarray(np.asarray(heat, np.float32)).resize((across, across), Image.Resampling.BILINEAR))
     warm = np.clip(warm, 0, 1)[..., None]
     out, inside = pixels * LEAST, (slice(top, top + across), slice(left, left + across))
     much = strength * np.sqrt(warm)  # the root, so that the edge of the heat can be seen
-    grey = pixels[inside] @ np.float32([0.299, 0.587, 0.114])
+    grey = pixels[inside] @ np.array([0.299, 0.587, 0.114], np.float32)
     out[inside] = (1 - much) * (0.35 * pixels[inside] + 0.35 * grey[..., None]) + much * _coloured(warm[..., 0])
     return np.clip(np.rint(out), 0, 255).astype(np.uint8)
 
@@ -97,15 +96,10 @@ def _as_grid(network: Network, out: torch.Tensor) -> torch.Tensor:
         grid = out.permute(0, 3, 1, 2) if channels_are_last(network.backbone, out) else out
     elif out.ndim == 3:
         told = getattr(network.backbone, "num_prefix_tokens", None) or 0
-        side, before = next(
-            (
-                (math.isqrt(out.shape[1] - n), n)
-                for n in (told, 0, 1)
-                if math.isqrt(out.shape[1] - n) ** 2 == out.shape[1] - n
-            ),
-            (0, 0),
-        )
-        grid = out[:, before:].transpose(1, 2).reshape(len(out), -1, side, side) if side else out[..., :0, None]
+        squares = [n for n in (told, 0, 1) if math.isqrt(out.shape[1] - n) ** 2 == out.shape[1] - n]
+        patches = out[:, squares[0] :] if squares else out[:, :1]
+        side = math.isqrt(patches.shape[1])
+        grid = patches.transpose(1, 2).reshape(len(out), -1, side, side)
     else:
         grid = out.reshape(len(out), -1, 1, 1)
     if min(grid.shape[2:]) < 2:
