@@ -95,26 +95,30 @@ def scores(runs: Sequence[Told]) -> list[tuple[str, list[str]]]:
     return [*rows, ("time", [clock(told.done.seconds) if told.done else "not finished" for told in runs])]
 
 
-def curves(runs: Sequence[Told]) -> Figure:
-    """Validation loss and the competition's metric after each epoch, a line a run, named by their letters."""
+def curves(runs: Sequence[Told]) -> dict[str, Figure]:
+    """Validation loss, and the competition's metric where all have the same one, after each epoch: a line a run, named
+    by its letter. Figures by what they show."""
     shown = [(letter, told) for letter, told in zip(LETTERS, runs) if told.epochs]
     if not shown:
-        return plots._nothing("no epoch yet")
+        return {"Curves of the runs": plots._nothing("no epoch yet")}
     metrics = {told.metric for _, told in shown}
-    names = ["loss", *(sorted(metrics) if len(metrics) == 1 else [])]
-    figure, panels = plots._panels(len(names), 4.8, 3.7, "Validation after each epoch, run by run")
-    longest = max(len(told.epochs) for _, told in shown)
-    for axes, name in zip(panels, names):
-        plots._quiet(axes, "epoch", name.replace("_", " "), whole="x")
-        axes.set_xlim(0.5, longest + 0.5)
-        for (letter, told), (colour, line) in zip(shown, STYLES):
-            values = [epoch.valid_loss if name == "loss" else epoch.metrics.get(name) for epoch in told.epochs]
-            label = f"run {letter}" if name == "loss" else None
-            axes.plot(
-                range(1, len(values) + 1), plots._numbers(values), color=colour, linestyle=line, linewidth=1.8,
-                marker="o" if longest <= 40 else None, markersize=4, label=label,
-            )  # fmt: skip
-    figure.legend(**{**plots.LEGEND, "ncols": len(shown)})
+    return {
+        f"Validation {name.replace('_', ' ')} after each epoch, run by run": _curves(shown, name)
+        for name in ("loss", *(metrics if len(metrics) == 1 else ()))
+    }
+
+
+def _curves(runs: Sequence[tuple[str, Told]], name: str) -> Figure:
+    said, longest = name.replace("_", " "), max(len(told.epochs) for _, told in runs)
+    figure, (axes,) = plots._panels(1, 5.2, 3.5, f"Validation {said} after each epoch")
+    plots._quiet(axes, "epoch", said, whole="x")
+    axes.set_xlim(0.5, longest + 0.5)
+    for (letter, told), (colour, line) in zip(runs, STYLES):
+        values = plots._numbers([e.valid_loss if name == "loss" else e.metrics.get(name) for e in told.epochs])
+        style: dict[str, Any] = {"color": colour, "linestyle": line, "linewidth": 1.8, "markersize": 4}
+        marker = "o" if longest <= 40 else None
+        axes.plot(range(1, len(values) + 1), values, marker=marker, label=f"run {letter}", **style)
+    figure.legend(**{**plots.LEGEND, "ncols": 4})
     return figure
 
 

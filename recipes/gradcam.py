@@ -53,7 +53,7 @@ def grad_cam(model: Predictor, images: Sequence[Picture], classes: Sequence[int 
 
 
 def overlay(
-    picture: Picture, heat: np.ndarray, share: float = 1.0, strength: float = 0.6, side: int | None = None
+    picture: Picture, heat: np.ndarray, share: float = 1.0, strength: float = 0.5, side: int | None = None
 ) -> np.ndarray:
     """The picture with the heat laid over the square in its middle that the model saw, uint8 (height, width, 3).
 
@@ -71,7 +71,7 @@ def overlay(
     out, inside = pixels * LEAST, (slice(top, top + across), slice(left, left + across))
     much = strength * np.sqrt(warm)  # the root, so that the edge of the heat can be seen
     grey = pixels[inside] @ np.array([0.299, 0.587, 0.114], np.float32)
-    out[inside] = (1 - much) * (0.35 * pixels[inside] + 0.35 * grey[..., None]) + much * _coloured(warm[..., 0])
+    out[inside] = (1 - much) * (0.45 * pixels[inside] + 0.35 * grey[..., None]) + much * _coloured(warm[..., 0])
     return np.clip(np.rint(out), 0, 255).astype(np.uint8)
 
 

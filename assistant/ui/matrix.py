@@ -139,6 +139,7 @@ CSS = """
 .unseen { position: absolute !important; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
   white-space: nowrap; }
 .walk-words { color: var(--body-text-color-subdued); font-size: 14px; margin: 0 0 8px !important; max-width: 70ch; }
+.walk { width: min-content; min-width: min(100%, 340px); max-width: 100%; }
 .walk .scroll { width: fit-content; max-height: 640px; position: relative; }
 .walk td, .walk th { text-align: center !important; }
 .walk th:first-child, .walk .pairs:not(.tags) td:nth-child(-n+2) { text-align: left !important; }

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assistant.runs import Run, RunError
-
 from recipes.errors import NetworkError
 
 if TYPE_CHECKING:

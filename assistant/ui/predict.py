@@ -20,7 +20,7 @@ from assistant.page_parts import img
 from assistant.runs import Run, RunError
 from assistant.ui.look import alert, empty, text
 from assistant.ui.models import ONE_AT_A_TIME, model_of
-from recipes.errors import RecipeError, few, one_line
+from recipes.errors import RecipeError, one_line
 from recipes.pixels import open_picture
 
 if TYPE_CHECKING:
@@ -141,15 +141,17 @@ def _answers(model: Predictor, told: Sequence[Told], troubles: Sequence[str]) ->
     if not told:
         return notes or empty(AWAITED)
     number = model.task.name == "regression"
-    rows = "".join(
-        f'<li><div class="seen">{img(each.pixels, each.name)}</div><div class="says"><h4 title="{text(each.name)}">{text(each.name)}</h4>'
-        f'<table><caption class="unseen">{text(f"Answers for {each.name}")}</caption>'
-        f"<tbody>{''.join(_row(name, value, number) for name, value in each.answers)}</tbody></table></div></li>"
-        for each in told
-    )
+    rows = "".join(_card(each, number) for each in told)
     more = "" if number or len(model.classes) <= TOP else f"the {TOP} most probable of {len(model.classes):,} classes"
     words = f"{len(told)} {'picture' if len(told) == 1 else 'pictures'}{more and f', {more}'}"
     return f'{notes}<p class="walk-words" role="status">{text(words)}</p><ol class="asked">{rows}</ol>'
+
+
+def _card(told: Told, number: bool) -> str:
+    rows, name = "".join(_row(name, value, number) for name, value in told.answers), text(told.name)
+    table = f'<table><caption class="unseen">Answers for {name}</caption><tbody>{rows}</tbody></table>'
+    picture = img(told.pixels, told.name)
+    return f'<li><div class="seen">{picture}</div><div class="says"><h4 title="{name}">{name}</h4>{table}</div></li>'
 
 
 def _row(name: str, value: float, number: bool) -> str:
@@ -177,11 +179,11 @@ CSS = """
   font-variant-numeric: tabular-nums; }
 .asked tr, .asked td, .asked th { border: 0 !important; padding: 2px 0 !important; background: none !important;
   color: var(--body-text-color); }
-.asked th { text-align: left; font-weight: 400; width: 42%; overflow: hidden; text-overflow: ellipsis;
-  white-space: nowrap; }
+.asked th { text-align: left; font-weight: 400; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .asked tr:first-child th, .asked tr:first-child td { font-weight: 650; }
-.asked td:last-child { text-align: right; width: 4em; }
-.asked .much i { display: block; height: 8px; border-radius: 4px; margin: 0 8px; background: var(--primary-500);
+.asked td:last-child { text-align: right; width: 4.2em; vertical-align: top; }
+.asked .much { display: block; height: 6px; border-radius: 3px; margin-top: 1px; background: var(--primary-500);
   min-width: 2px; }
-.asked tr:not(:first-child) .much i { opacity: .55; }
+.asked tr:not(:first-child) .much { opacity: .55; }
+#predict-files { border: 1px dashed var(--border-color-primary) !important; border-radius: 10px; }
 """

@@ -210,8 +210,8 @@ def compared(find: Callable[[object], Run | None], names: object) -> str:
         if settings
         else empty("All settings are the same."),
     ]
-    drawn = plot(compare.curves(told), "Validation loss and score after each epoch, a line a run")
-    return f'<ul class="who">{who}</ul><div class="side">{"".join(parts)}</div>{drawn}'
+    drawn = "".join(plot(figure, words) for words, figure in compare.curves(told).items())
+    return f'<ul class="who">{who}</ul><div class="side">{"".join(parts)}</div><div class="plots">{drawn}</div>'
 
 
 # ---------------------------------------------------------------- parts
@@ -293,17 +293,17 @@ def _card(example: Example, pixels: np.ndarray | None) -> str:
         lines = [("answered", example.answer, ""), ("true", example.label, f"off by {example.error:.4g}")]
     elif example.truth is None:
         lines = [("answered", example.answer, ""), ("true", example.label, "")]
+    elif example.answer == example.label:
+        lines = [("right", example.answer, _percent(example.probability))]
     else:
         lines = [("answered", example.answer, _percent(example.probability))]
-        if example.answer != example.label:
-            lines.append(("true", example.label, _percent(example.truth)))
+        lines.append(("true", example.label, _percent(example.truth)))
     words = f"{example.id}: " + ", ".join(f"{kind} {name} {number}".strip() for kind, name, number in lines)
     picture = (
         '<span class="broken" role="img" aria-label="no picture">?</span>' if pixels is None else img(pixels, words)
     )
     said = "".join(
-        f'<div><span class="why">{kind}</span> <b title="{text(name)}">{text(name)}</b> '
-        f'<span class="why">{text(number)}</span></div>'
+        f'<div><span class="why">{kind} {text(number)}</span><b title="{text(name)}">{text(name)}</b></div>'
         for kind, name, number in lines
     )
     name = text(example.id)
@@ -356,9 +356,9 @@ CSS = (
 .looking > #results-matrix { flex: 0 1 auto !important; width: auto !important; }
 .looking > #results-matrix:has(.plot) { flex: 1 1 380px !important; } .looking .plot { height: 380px; }
 .looking > .behind { flex: 1 1 min(100%, 440px) !important; gap: 10px !important; scroll-margin-top: 12px; }
-.choices { align-items: center !important; justify-content: space-between; gap: 8px 18px !important;
+.choices { align-items: center !important; justify-content: flex-start; gap: 8px 18px !important;
   flex-wrap: wrap !important; }
-.choices > * { flex: 0 1 auto !important; width: auto !important; }
+.choices > * { margin: 0 !important; flex: 0 1 auto !important; width: auto !important; }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(126px, 1fr)); gap: 12px; }
 .cards figure { min-width: 0; } .cards[aria-busy] img { opacity: .5; }
 .cards img, .cards .broken { display: grid; place-items: center; width: 100%; aspect-ratio: 1; object-fit: contain;
@@ -366,7 +366,8 @@ CSS = (
   background: var(--background-fill-secondary); color: var(--body-text-color-subdued); margin: 0; }
 .cards img.small { image-rendering: pixelated; }
 .cards figcaption { font-size: 13px; line-height: 1.35; margin-top: 5px; color: var(--body-text-color); }
-.cards figcaption div { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.cards figcaption div { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; margin-bottom: 2px; }
+.cards figcaption .why { display: block; margin: 0 !important; font-size: 12px; }
 .cards b { font-weight: 600; } .cards .id { color: var(--body-text-color-subdued); font-size: 12px; }
 .waits { padding: 8px 12px; border-radius: 8px; background: var(--primary-50); color: var(--primary-900);
   margin: 0 0 10px !important; }
