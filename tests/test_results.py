@@ -220,12 +220,12 @@ def test_tags_are_opened_by_what_became_of_them(told):
 
 
 def test_numbers_are_shown_by_their_error(told):
-    run = told("regression", ["age"], [["a", "1", 1.5], ["b", "2", 9.0], ["c", "3", 3.0]])
+    run = told("regression", ["age"], [["a", "1", 1.5], ["b", "2", 9.0], ["c", "3", 3.0], ["d", "1", 2.0]])
     changed = results.shown(run)
     assert "Predicted against true numbers" in changed["results_matrix"]
     assert changed["results_kind"]["choices"] == [("Largest errors", "wrong"), ("Smallest errors", "right")]
     (gallery,) = results.looked_at(run, "wrong")
-    assert gallery.index("off by 7") < gallery.index("off by 0.5")
+    assert gallery.index("off by 7,") < gallery.index("off by 1,")
 
 
 # ---------------------------------------------------------------- runs side by side
@@ -276,7 +276,7 @@ def test_the_model_is_asked_and_broken_files_are_named(run, tmp_path):
     assert [each.name for each in told] == ["a.jpg", "b.png"]
     assert [line.split(":")[0] for line in troubles] == ["broken.png", "empty.jpg"]
     for each, file in zip(told, (files[0], files[3])):
-        assert list(each.answers) == pytest.approx(model.top([file], 3)[0])
+        assert dict(each.answers) == pytest.approx(dict(model.top([file], 3)[0]))
     html = predict.ask(run, [str(file) for file in files])
     assert html.count("<li><b>Not read</b>") == 2
     assert len(pictures(html)) == 2
@@ -315,8 +315,8 @@ def test_an_uploaded_picture_is_forgotten_when_it_was_answered(run, tmp_path, mo
 def test_the_steps_are_built_and_nothing_of_them_is_a_public_api():
     with gr.Blocks() as page:
         parts = results.build() | predict.build()
-        results.wire(parts, run_named, lambda: [])
+        results.wire(parts, run_named, list)
         predict.wire(parts, parts["results_of"], run_named)
-    assert len(page.fns) == 8
+    assert len(page.fns) == 7
     assert {listener.api_visibility for listener in page.fns.values()} == {"private"}
     assert parts["results_box"].visible is False

@@ -164,5 +164,6 @@ CSS = """
 .walk td button:hover { border-color: var(--body-text-color-subdued); }
 .walk td button:focus-visible { outline: 3px solid var(--primary-500); outline-offset: 1px; }
 .walk td button[aria-pressed=true] { border-color: var(--body-text-color); box-shadow: 0 0 0 1px var(--body-text-color); }
+.walk .pairs:not(.tags) td:nth-child(-n+2) { min-width: 8.5em; }
 .pairs td:not(:has(button)) { white-space: normal !important; overflow-wrap: anywhere; }
 """

@@ -156,12 +156,8 @@ def _card(told: Told, number: bool) -> str:
 
 def _row(name: str, value: float, number: bool) -> str:
     said = f"{value:.4g}" if number else f"{value:.1%}"
-    bar = (
-        ""
-        if number
-        else f'<td class="much" aria-hidden="true"><i style="width:{100 * min(max(value, 0), 1):.1f}%"></i></td>'
-    )
-    return f'<tr><th scope="row" title="{text(name)}">{text(name)}</th>{bar}<td>{said}</td></tr>'
+    bar = "" if number else f'<i class="much" style="width:{100 * min(max(value, 0), 1):.1f}%"></i>'
+    return f'<tr><th scope="row" title="{text(name)}">{text(name)}{bar}</th><td>{said}</td></tr>'
 
 
 CSS = """

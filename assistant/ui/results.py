@@ -43,7 +43,7 @@ SAID = {
 }
 AWAITED = "The pictures behind the scores will be here when the training is done."
 WAIT = "Working out where the network looked: up to half a minute on this machine's processor."
-LOOKED = "The brighter, the more that place speaks for the answer (Grad-CAM). What is dark at the rim was cut off."
+LOOKED = "The brighter, the more that place speaks for the answer (Grad-CAM); grey all over: none does by itself. The dark rim is cut off before the network sees the picture."
 TO_THE_PICTURES = """() => {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   document.getElementById("results-pictures").scrollIntoView({behavior: calm ? "auto" : "smooth", block: "nearest"});
@@ -290,7 +290,7 @@ def _gallery(words: str, found: list[Example], pictures: list[np.ndarray | None]
 
 def _card(example: Example, pixels: np.ndarray | None) -> str:
     if example.error is not None:
-        lines = [("answered", example.answer, ""), ("true", example.label, f"off by {example.error:.4g}")]
+        lines = [("off by", f"{example.error:.4g}", ""), ("answered", example.answer, ""), ("true", example.label, "")]
     elif example.truth is None:
         lines = [("answered", example.answer, ""), ("true", example.label, "")]
     elif example.answer == example.label:
@@ -299,9 +299,8 @@ def _card(example: Example, pixels: np.ndarray | None) -> str:
         lines = [("answered", example.answer, _percent(example.probability))]
         lines.append(("true", example.label, _percent(example.truth)))
     words = f"{example.id}: " + ", ".join(f"{kind} {name} {number}".strip() for kind, name, number in lines)
-    picture = (
-        '<span class="broken" role="img" aria-label="no picture">?</span>' if pixels is None else img(pixels, words)
-    )
+    missing = f'<span class="broken" role="img" aria-label="no picture of {text(words)}">?</span>'
+    picture = missing if pixels is None else img(pixels, words)
     said = "".join(
         f'<div><span class="why">{kind} {text(number)}</span><b title="{text(name)}">{text(name)}</b></div>'
         for kind, name, number in lines
