@@ -171,13 +171,14 @@ CSS = """
 .asked img.small { image-rendering: pixelated; }
 .asked h4 { margin: 0 0 4px; font-size: 13px; font-weight: 400; color: var(--body-text-color-subdued); overflow: hidden;
   text-overflow: ellipsis; white-space: nowrap; }
-.asked table { width: 100%; border-collapse: collapse; table-layout: fixed; margin: 0; font-size: 14px; border: 0;
+.asked table { width: 100%; border-collapse: collapse; margin: 0; font-size: 14px; border: 0;
   font-variant-numeric: tabular-nums; }
 .asked tr, .asked td, .asked th { border: 0 !important; padding: 2px 0 !important; background: none !important;
   color: var(--body-text-color); }
-.asked th { text-align: left; font-weight: 400; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.asked th { width: 100%; max-width: 0; text-align: left; font-weight: 400; overflow: hidden;
+  text-overflow: ellipsis; white-space: nowrap; }
 .asked tr:first-child th, .asked tr:first-child td { font-weight: 650; }
-.asked td:last-child { text-align: right; width: 4.2em; vertical-align: top; }
+.asked td:last-child { text-align: right; padding-left: 10px !important; vertical-align: top; }
 .asked .much { display: block; height: 6px; border-radius: 3px; margin-top: 1px; background: var(--primary-500);
   min-width: 2px; }
 .asked tr:not(:first-child) .much { opacity: .55; }

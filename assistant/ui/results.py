@@ -43,7 +43,10 @@ SAID = {
 }
 AWAITED = "The pictures behind the scores will be here when the training is done."
 WAIT = "Working out where the network looked: up to half a minute on this machine's processor."
-LOOKED = "The brighter, the more that place speaks for the answer (Grad-CAM); grey all over: none does by itself. The dark rim is cut off before the network sees the picture."
+LOOKED = (
+    "The brighter, the more that place speaks for the answer (Grad-CAM); grey all over: none does by itself. The dark rim "
+    "is cut off before the network sees the picture."
+)
 TO_THE_PICTURES = """() => {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   document.getElementById("results-pictures").scrollIntoView({behavior: calm ? "auto" : "smooth", block: "nearest"});
@@ -327,7 +330,16 @@ def _choices(run: Run, others: Sequence[Run]) -> list[tuple[str, str]]:
         sizes = ", ".join(map(str, asked.options.sizes))
         words = [asked.competition.slug, asked.options.arch, f"{sizes} px", asked.options.recipe.replace("_", " ")]
         made.append(
-            (" · ".join([*words, f"{told.metric.replace('_', ' ')} {score[0]:.4f}", each.name[-8:]]), each.name)
+            (
+                " · ".join(
+                    [
+                        *words,
+                        f"{told.metric.replace('_', ' ')} {score[0]:.4f}",
+                        each.name if len(each.name) < 16 else f"…{each.name[-8:]}",
+                    ]
+                ),
+                each.name,
+            )
         )
     return made
 
