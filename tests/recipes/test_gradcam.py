@@ -153,6 +153,6 @@ def test_the_overlay_warms_the_square_that_was_seen_and_dims_the_rest():
     assert (made[:10] == 50).all()  # a quarter of its light: the square takes half of the shorter side
     assert (made[:, :30] == 50).all()
     hot, cold = made[20, 32].astype(int), made[20, 48].astype(int)
-    assert hot[0] > hot[2] + 50  # the colour of heat
+    assert hot[0] > hot[2] + 30  # the colour of heat
     assert cold.max() - cold.min() <= 3  # grey stays grey
     assert overlay(picture, heat, side=20).shape == (10, 20, 3)
