@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
@@ -24,9 +25,10 @@ from recipes.tasks import MultiLabel, Regression, SingleLabel, Task, answers_of
 if TYPE_CHECKING:
     from recipes.learner import Learner
 
-__all__ = ["Predictor", "export", "load", "load_weights", "save_weights"]
+__all__ = ["Picture", "Predictor", "export", "load", "load_weights", "save_weights"]
 
 VERSION = 2
+Picture = str | os.PathLike | np.ndarray | Image.Image
 
 
 def save_weights(learner: Learner, name: str) -> Path:
@@ -85,35 +87,47 @@ class Predictor:
         """The names of the answer's columns."""
         return self.task.classes
 
-    def predict(
-        self, pictures: Sequence[str | os.PathLike | np.ndarray] | str | os.PathLike, batch_size: int = 32
-    ) -> np.ndarray:
+    @property
+    def share(self) -> float:
+        """The part of a picture's shorter side that the square takes which the network sees."""
+        return self.size / self.scales[-1][0]
+
+    def predict(self, pictures: Sequence[Picture] | str | os.PathLike, batch_size: int = 32) -> np.ndarray:
         """Probabilities (numbers, for regression) of plain views, float32 (pictures, classes).
 
-        A picture is a path or a uint8 array H×W or H×W×C. Raises ImagesError naming the file that cannot be read.
+        A picture is a path, a PIL image, or a uint8 array H×W or H×W×C. Raises ImagesError naming the file that cannot
+        be read.
         """
         listed = [pictures] if isinstance(pictures, (str, os.PathLike)) else list(pictures)
-        mean = torch.tensor(self.network.mean, device=self.device).view(1, 3, 1, 1)
-        std = torch.tensor(self.network.std, device=self.device).view(1, 3, 1, 1)
         out = [np.zeros((0, len(self.classes)), np.float32)]
         with torch.inference_mode():
             for first in range(0, len(listed), batch_size):
-                squares = np.stack([self._square(picture) for picture in listed[first : first + batch_size]])
-                batch = torch.from_numpy(squares).to(self.device).permute(0, 3, 1, 2).float() / 255
-                logits = self.network(((batch - mean) / std).contiguous(memory_format=torch.channels_last))
+                logits = self.network(self.batch_of(listed[first : first + batch_size]))
                 out.append(answers_of(self.task, logits.float()).cpu().numpy())
         return np.concatenate(out)
 
-    def top(self, pictures: Sequence[str | os.PathLike | np.ndarray], k: int = 1) -> list[list[tuple[str, float]]]:
+    def batch_of(self, pictures: Sequence[Picture]) -> torch.Tensor:
+        """The plain views as the network takes them, float32 (pictures, 3, size, size). Raises ImagesError."""
+        squares = np.stack([self._square(picture) for picture in pictures])
+        batch = torch.from_numpy(squares).to(self.device).permute(0, 3, 1, 2).float() / 255
+        mean = torch.tensor(self.network.mean, device=self.device).view(1, 3, 1, 1)
+        std = torch.tensor(self.network.std, device=self.device).view(1, 3, 1, 1)
+        return ((batch - mean) / std).contiguous(memory_format=torch.channels_last)
+
+    def top(self, pictures: Sequence[Picture], k: int = 1) -> list[list[tuple[str, float]]]:
         """The `k` most probable classes of each picture with their probabilities, best first."""
         return [[(self.classes[i], float(row[i])) for i in np.argsort(-row)[:k]] for row in self.predict(pictures)]
 
-    def _square(self, picture: str | os.PathLike | np.ndarray) -> np.ndarray:
-        source = picture if isinstance(picture, np.ndarray) else Path(picture)
+    def _square(self, picture: Picture) -> np.ndarray:
         try:
-            return centre_square(open_picture(source, self.scales[0][0]), self.size, self.scales)
+            if isinstance(picture, Image.Image):
+                opened = picture.convert("RGB")
+            else:
+                source = picture if isinstance(picture, np.ndarray) else Path(picture)
+                opened = open_picture(source, self.scales[0][0])
+            return centre_square(opened, self.size, self.scales)
         except Exception as error:
-            name = "the array" if isinstance(picture, np.ndarray) else picture
+            name = "the array" if isinstance(picture, (np.ndarray, Image.Image)) else picture
             raise ImagesError(f"a picture cannot be read: {name}: {error}; leave it out or replace it") from None
 
 

@@ -20,7 +20,7 @@ from torch import nn
 
 from recipes.errors import NetworkError, few, nearest
 
-__all__ = ["Network", "WeightsUnreachable", "backbone_weights"]
+__all__ = ["Network", "WeightsUnreachable", "backbone_weights", "channels_are_last"]
 
 
 class WeightsUnreachable(NetworkError):
@@ -80,7 +80,11 @@ class Network(nn.Module):
 
     def features(self, batch: torch.Tensor) -> torch.Tensor:
         """Pooled outputs of the backbone, (n, features)."""
-        return _pool(self.backbone, self.backbone.forward_features(batch))
+        return self.pooled(self.backbone.forward_features(batch))
+
+    def pooled(self, out: torch.Tensor) -> torch.Tensor:
+        """What the backbone's `forward_features` gave, pooled: (n, features)."""
+        return _pool(self.backbone, out)
 
     def head_on(self, features: torch.Tensor) -> torch.Tensor:
         """Logits of pooled activations."""
@@ -162,6 +166,13 @@ def backbone_weights(arch: str) -> Path | None:
     folder = os.environ.get("RECIPES_WEIGHTS")
     path = Path(folder) / f"{arch}.safetensors" if folder else None
     return path if path is not None and path.is_file() else None
+
+
+def channels_are_last(backbone: Any, out: torch.Tensor) -> bool:
+    """Whether the backbone's output of four dimensions is (n, rows, columns, channels)."""
+    return getattr(backbone, "output_fmt", "NCHW") == "NHWC" or (
+        out.shape[1] != backbone.num_features and out.shape[-1] == backbone.num_features
+    )
 
 
 def _make_backbone(arch: str, size: int, weights: str) -> tuple[Any, str]:
@@ -299,8 +310,5 @@ def _pool(backbone: Any, out: torch.Tensor) -> torch.Tensor:
         if prefix:
             return torch.cat([out[:, 0], patches.mean(1)], 1)
         return torch.cat([patches.amax(1), patches.mean(1)], 1)
-    channels_last = getattr(backbone, "output_fmt", "NCHW") == "NHWC" or (
-        out.shape[1] != backbone.num_features and out.shape[-1] == backbone.num_features
-    )
-    places = (1, 2) if channels_last else (2, 3)
+    places = (1, 2) if channels_are_last(backbone, out) else (2, 3)
     return torch.cat([out.amax(places), out.mean(places)], 1)
