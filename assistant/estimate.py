@@ -68,7 +68,7 @@ def estimate(
         found, speeds = _kept(competition, options)
     if found is None or speeds is None:
         raise RunError("the time cannot be estimated: nothing was measured; start the run, it tells its own time")
-    by_size = {size: speed for size, speed in zip(options.sizes, speeds)}
+    by_size = dict(zip(options.sizes, speeds))
     plan = plan_of(options, found.counts)
     return combined(plan, by_size, found.decoding, start=found.start, kept=options.weights != "none")
 
