@@ -30,6 +30,7 @@ __all__ = ["Decoding", "Speed", "decoding", "kept", "measured"]
 
 VERSION = 1  # part of every name: raise it when the same numbers would mean something else
 PICTURES = 16  # different made-up pictures that batches are filled with
+HEADS = 512  # activations that the head is timed on at most
 WRITTEN = 32 << 20  # bytes of a checkpoint that are written for a trial
 DECODED = 24  # real images that are decoded
 SLACK = 1.35  # what a pass takes beside the tensors that it keeps for the way back, at most
@@ -295,7 +296,7 @@ class _Probe:
         """Seconds an image of a random view and the body, and of a step of the head on activations."""
         import torch
 
-        learner, asked = self.learner, self.learner.batch_size
+        learner, asked = self.learner, min(self.learner.batch_size, HEADS)
         learner.freeze()
         learner.network.train()
         views = self._timed(lambda: learner.training_inputs(self._rows(batch), (0, 0, 0))) / batch
