@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["schedule"]
 
-GROUPS = (("early layers", "#8fb3c9"), ("late layers", SECOND), ("head", ACCENT))
+GROUPS = (("early layers", "#7b6ca8"), ("late layers", SECOND), ("head", ACCENT))
 LEAST, ROOM = 0.12, 0.92  # of the plot's width, and in inches, that a step has at least
 POINTS = 300  # of a line in a step at most
 

@@ -104,7 +104,7 @@ def estimate_shown(estimate: Estimate) -> str:
         f"About {_span(estimate.low, estimate.high)} on {where}; up to {memory} and {_bytes(estimate.disk)} of disk; "
         f"the longest part is {_named(estimate.longest)}."
     )
-    return f'<p class="takes">{text(words)} <span class="why">{text(_begun(estimate.rests_on))}.</span></p>'
+    return f'<p class="takes">{text(words)} <span class="why">Measured: {text(estimate.rests_on)}.</span></p>'
 
 
 def architectures() -> list[tuple[str, str]]:
@@ -166,7 +166,3 @@ def _bytes(number: float) -> str:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _begun(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:]}"
