@@ -170,6 +170,7 @@ def run(
             show_default=False,
         ),
     ] = None,
+    max_zoom: Annotated[float, typer.Option(help="Largest enlargement of a random view.")] = 1.1,
     ratio: Annotated[
         float | None,
         typer.Option(
@@ -205,7 +206,7 @@ def run(
         "seed": seed,
         "device": device,
     }
-    asked |= {"smoothing": smoothing, "ema": ema, "precision": precision}
+    asked |= {"max_zoom": max_zoom, "smoothing": smoothing, "ema": ema, "precision": precision}
     if found.sample:
         asked |= OPTIONS if arch is None else {"augment": "plain", "sizes": [32]}
     given = {

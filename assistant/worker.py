@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 
 from assistant.competition import CompetitionError
 from assistant.image_table import answers_in_order, image_table
+from assistant.planned import recipe_of
 from assistant.runs import Asked, Run, RunError, started_at
 from assistant.settings import cache_folder
 from recipes import events
@@ -146,7 +147,7 @@ class Worker:
         import numpy as np
 
         images = image_table(self.competition, self.options.valid, self.options.seed)
-        recipe, folds = self._recipe(), []
+        recipe, folds = recipe_of(self.options), []
         for fold in range(self.options.folds):
             part = images if self.options.folds == 1 else images.fold(fold, self.options.folds)
             predictions = self._fold(fold, part, recipe)
@@ -157,15 +158,6 @@ class Worker:
         valid = {key: np.concatenate([fold[key] for fold in folds]) for key in ("rows", "plain", "tta")}
         test = np.stack([fold["test"] for fold in folds]).mean(0, dtype=np.float64).astype(np.float32)
         self._finish(images, valid, test)
-
-    def _recipe(self) -> Recipe:
-        from recipes.cookbook import named, progressive
-
-        recipe = progressive(named(self.options.recipe), self.options.sizes)
-        wanted = {"style": self.options.augment, "max_zoom": self.options.max_zoom, "ratio": self.options.ratio}
-        if self.options.max_cycles is not None:
-            wanted["max_cycles"] = self.options.max_cycles
-        return recipe.changed(**{name: value for name, value in wanted.items() if recipe.has(name)})
 
     def _fold(self, number: int, images: Images, recipe: Recipe) -> dict[str, np.ndarray] | None:
         """A fold's predictions: those of a checkpoint where the fold was done before, else trained for. None where a

@@ -25,7 +25,7 @@ from recipes.errors import Stopped, StorageError
 from recipes.images import Images
 from recipes.store import StoredArray, digest
 
-__all__ = ["Pace", "Pixels", "centre_square", "decode", "open_picture", "usual_shape"]
+__all__ = ["Pace", "Pixels", "centre_square", "decode", "fitted", "open_picture", "usual_shape"]
 
 VERSION = 1  # part of every key: raise it when the same file would give other pixels
 CHUNK = 64
@@ -120,7 +120,7 @@ def decode(
                 turned = picture.height > picture.width
                 if turned:
                     picture = picture.transpose(Image.Transpose.TRANSPOSE)
-            pixels = _fit(picture, short, width)
+            pixels = fitted(picture, short, width)
             out[row, :, : pixels.shape[1]] = pixels
             return [pixels.shape[1], turned]
 
@@ -171,7 +171,7 @@ def centre_square(picture: Image.Image, size: int, scales: Sequence[tuple[int, i
     if turned:
         picture = picture.transpose(Image.Transpose.TRANSPOSE)
     for short, longest in scales:
-        picture = Image.fromarray(_fit(picture, short, longest))
+        picture = Image.fromarray(fitted(picture, short, longest))
     pixels = np.asarray(picture)
     top, left = (pixels.shape[0] - size) // 2, (pixels.shape[1] - size) // 2
     square = pixels[top : top + size, left : left + size]
@@ -245,7 +245,7 @@ def _to_eight_bits(values: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(values * (255 / full)), 0, 255).astype(np.uint8)
 
 
-def _fit(picture: Image.Image, short: int, longest: int) -> np.ndarray:
+def fitted(picture: Image.Image, short: int, longest: int) -> np.ndarray:
     """A landscape picture as uint8 (short, width ≤ longest, 3), its far ends cut where it is longer."""
     scale = short / picture.height
     width = max(short, round(picture.width * scale))

@@ -11,7 +11,7 @@ from recipes.errors import RecipeError, few
 from recipes.images import Images
 from recipes.pixels import Pixels, decode, usual_shape
 
-__all__ = ["Shelf", "ready"]
+__all__ = ["Shelf", "crop_for", "ready"]
 
 
 class Shelf:
@@ -44,7 +44,12 @@ class Shelf:
             return float(self.crop)
         if self._short is None:
             self._short = usual_shape(self.images.sources)[0]
-        return 0.875 if self._short >= 1.5 * size else 1.0
+        return crop_for(self._short, size)
+
+
+def crop_for(short: int, size: int) -> float:
+    """The share of the shorter side that plain views of `size` show, where it usually has `short` pixels."""
+    return 0.875 if short >= 1.5 * size else 1.0
 
 
 def ready(images: Images, place: dict[str, int], device: str, seconds: float) -> Iterator[events.Event]:
