@@ -60,7 +60,7 @@ def build() -> dict[str, Any]:
         "results_view": gr.Textbox("wrong", visible="hidden", elem_id="results-view", label="Pictures shown"),
     }
     with gr.Column(elem_classes="results", visible=False) as parts["results_box"]:
-        parts["results_scores"] = gr.HTML("", elem_id="results-scores")
+        parts["results_scores"] = gr.HTML("", elem_id="results-scores", visible=False)  # the page has them above
         with gr.Row(elem_classes="looking"):
             parts["results_matrix"] = gr.HTML("", js_on_load=matrix.ON_LOAD, elem_id="results-matrix")
             with gr.Column(elem_classes="behind", elem_id="results-pictures", min_width=280):

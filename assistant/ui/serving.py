@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 from assistant.runs import RunError
 from assistant.settings import home
-from assistant.ui import explore_step, kaggle_step, submit_step
-from assistant.ui.look import CSS, theme
+from assistant.ui import explore_step, kaggle_step, look, predict, recipe_step, results, submit_step
+from assistant.ui.look import theme
 from assistant.ui.walk import build
 
 __all__ = ["launch", "loopback"]
 
-STYLES = CSS + kaggle_step.CSS + explore_step.CSS + submit_step.CSS
+STYLES = "".join(part.CSS for part in (look, kaggle_step, explore_step, recipe_step, results, predict, submit_step))
 
 
 def launch(
@@ -50,7 +50,7 @@ def launch(
         ssr_mode=False,
         mcp_server=False,
         enable_monitoring=False,
-        max_file_size="1mb",
+        max_file_size="20mb",
         blocked_paths=[str(home())],
         show_error=False,
         quiet=True,

@@ -39,6 +39,7 @@ class Session:
     folders: dict[str, Path] = field(default_factory=dict)
     fetching: Job | None = None
     looking: Job | None = None
+    measuring: Job | None = None
     handing_in: Job | None = None
 
     def __repr__(self) -> str:
@@ -56,7 +57,7 @@ class Session:
 
     def close(self) -> None:
         """The page is gone: what goes on beside it ends, and the token is forgotten."""
-        for job in (self.fetching, self.looking):
+        for job in (self.fetching, self.looking, self.measuring):
             if job is not None:
                 job.stop()
         self.sign_out()

@@ -8,16 +8,17 @@ from typing import Any
 import gradio as gr
 
 from assistant.runs import Options, Run, RunError, start_run
-from assistant.ui import course, form
+from assistant.ui import course, form, results
 from assistant.ui.choose_step import chosen_competition
 from assistant.ui.jobs import TROUBLE, in_words
 from assistant.ui.look import alert
 from assistant.ui.session import Session
 from assistant.ui.watch import Watch, fresh_name, steps_of, watch_of
 
-__all__ = ["attach", "build", "keep", "preview", "previewed", "resume", "start", "stop", "tick"]
+__all__ = ["VIEWS", "attach", "build", "keep", "preview", "previewed", "resume", "start", "stop", "tick"]
 
 TRAIN, RESULTS = 3, 4  # the numbers of those steps
+VIEWS = course.VIEWS_OF_A_RUN | {"results_of": results.for_a_watch}
 Changes = dict[str, Any]
 
 
@@ -89,19 +90,24 @@ def attach(session: Session, address: str) -> Changes:
     """Shows the run of that name, at the step where it is."""
     watch = watch_of(session.find(address))
     if watch is not None:
-        changed = watch.changes(course.VIEWS_OF_A_RUN, "") | {"watch": watch, "address": address}
+        changed = watch.changes(VIEWS, "") | {"watch": watch, "address": address}
         return changed | {"walk": gr.Walkthrough(selected=RESULTS if watch.state == "done" else TRAIN)}
     if not address:
         return {}
     words = "The run that this page showed is not on this machine any more. Start a new one at step 3."
-    return {"now": course.now_line(words), "address": "", "walk": gr.Walkthrough(selected=TRAIN)}
+    return {
+        "now": course.now_line(words),
+        "address": "",
+        "results_of": "",
+        "walk": gr.Walkthrough(selected=TRAIN),
+    }
 
 
 def tick(session: Session, watch: Watch | None, address: str, seen: str) -> Changes:
     """What has changed since the last tick; a page that outlived its server finds its run again."""
     if watch is None or watch.run.name != address or watch.run.folder.parent != session.runs:
         return attach(session, address) if session.find(address) else {}
-    return watch.changes(course.VIEWS_OF_A_RUN, seen)
+    return watch.changes(VIEWS, seen)
 
 
 def stop(session: Session, address: str) -> Changes:

@@ -12,7 +12,8 @@ from typing import Any
 
 import gradio as gr
 
-from assistant.ui import course, explore_step, form, kaggle_step, submit_step, train_step
+from assistant.runs import list_runs
+from assistant.ui import course, explore_step, form, kaggle_step, predict, recipe_step, results, submit_step, train_step
 from assistant.ui.choose_step import FOLDER, KAGGLE, SAMPLE, choose, chosen_competition, read, sample_shown
 from assistant.ui.look import heading, text
 from assistant.ui.session import Session, nobody, open_session
@@ -26,7 +27,8 @@ TITLES = ("Choose", "Explore", "Recipe", "Train", "Results", "Submit")
 TICK = {"show_progress": "hidden", "trigger_mode": "once", "concurrency_limit": None}
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 QUIET: dict[str, Any] = {"show_progress": "hidden"}
-RUN = (*course.VIEWS_OF_A_RUN, "seen", "watch", "address", "walk")  # the parts that a run changes
+LATEST: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
+RUN = (*train_step.VIEWS, "seen", "watch", "address", "walk")  # the parts that a run changes
 
 # The run's name is kept in the page's address, and (for somebody who comes back without it) in the browser, as is the
 # key to a visitor's runs.
@@ -135,8 +137,7 @@ def _explore() -> dict[str, Any]:
 def _recipe() -> dict[str, Any]:
     lead = "Good settings are filled in for what you chose. Change what you like, then start."
     with gr.Step(TITLES[RECIPE], id=RECIPE), _step(RECIPE, lead):
-        made = form.build()
-        made["trouble"] = gr.HTML("", elem_id="trouble")
+        made = recipe_step.build()
         with gr.Row(elem_classes="buttons ways"):
             made["back_2"] = gr.Button("Back", elem_id="back-2", size="md")
             label = form.start_label(form.defaults(True)["recipe"])
@@ -153,6 +154,9 @@ def _train() -> dict[str, Any]:
 def _results() -> dict[str, Any]:
     with gr.Step(TITLES[RESULTS], id=RESULTS), _step(RESULTS, "The scores on images that were not trained on."):
         made = {"result": gr.HTML(course.idle([])["result"], elem_id="scores")}
+        made |= results.build()
+        with gr.Accordion("Ask it about pictures of your own", open=False, elem_id="predict"):
+            made |= predict.build()
         return made | _ways(RESULTS, "Hand it in")
 
 
@@ -213,7 +217,11 @@ def _wire(page: gr.Blocks, parts: dict[str, Any], public: bool) -> None:
                 **on(lambda session, to=where: {"walk": gr.Walkthrough(selected=to)}, [], ["walk"]), **QUIET
             ).then(None, None, None, js=TO_THE_TOP, **PRIVATE)
     _wire_choosing(parts, on, clicked, public)
+    _wire_recipe(parts, on, public)
     _wire_training(parts, on, starting, some)
+    find = lambda name, session: (session or nobody()).find(name)  # noqa: E731
+    results.wire(parts, find, lambda session: list_runs((session or nobody()).runs), some("session"))
+    predict.wire(parts, parts["results_of"], find, some("session"))
     board = lambda session: {"board": submit_step.board(session)}  # noqa: E731
     parts["on_4"].click(**on(board, [], ["board"]), **QUIET)
     parts["hand_in"].click(
@@ -223,11 +231,25 @@ def _wire(page: gr.Blocks, parts: dict[str, Any], public: bool) -> None:
 
     def beside(session: Session, address: str, chosen: str) -> dict[str, Any]:
         changed = kaggle_step.progress(session, lambda slug: read(session, public, KAGGLE, chosen, slug, ""))
-        changed |= explore_step.progress(session) | submit_step.progress(session, address)
-        running = any(job is not None for job in (session.fetching, session.looking, session.handing_in))
+        changed |= (
+            explore_step.progress(session) | recipe_step.progress(session) | submit_step.progress(session, address)
+        )
+        jobs = (session.fetching, session.looking, session.measuring, session.handing_in)
+        running = any(job is not None for job in jobs)
         return changed | {"beside": gr.update(active=running)}
 
-    outputs = (*READ, "fetching", *FETCH_BUTTONS, *LOOKED, "handed_in", "hand_in", "message", "board", "beside")
+    outputs = (
+        *READ,
+        "fetching",
+        *FETCH_BUTTONS,
+        *LOOKED,
+        *MEASURED,
+        "handed_in",
+        "hand_in",
+        "message",
+        "board",
+        "beside",
+    )
     parts["beside"].tick(**on(beside, ["address", "chosen"], tuple(dict.fromkeys(outputs))), **TICK)
 
 
@@ -236,6 +258,8 @@ FETCH_BUTTONS = ("fetch", "check_again", "stop_fetch")
 SIGNED = ("who", "sign_row", "sign_out", "search_column", "token")
 FOUND = ("found", "page", "more", "fewer", "about", "fetching", *FETCH_BUTTONS)
 LOOKED = ("looked", "look", "stop_look")
+MEASURED = ("takes", "measure")
+FORESEEN = ("trouble", "schedule", "views", "command", "python")
 
 
 def _wire_choosing(parts: dict[str, Any], on, clicked, public: bool) -> None:
@@ -285,6 +309,37 @@ def _wire_choosing(parts: dict[str, Any], on, clicked, public: bool) -> None:
 
     parts["look"].click(**on(look_at_all, ["chosen"], [*LOOKED, "beside"]), **QUIET)
     parts["stop_look"].click(**on(_stopped("looking"), [], ["stop_look"]), **QUIET)
+
+
+def _wire_recipe(parts: dict[str, Any], on, public: bool) -> None:
+    """What the settings will do."""
+
+    def foreseen(session: Session, chosen: str, picture: float, *values: Any) -> dict[str, Any]:
+        return recipe_step.foreseen(session, public, chosen, picture, *values)
+
+    def another(session: Session, chosen: str, picture: float, *values: Any) -> dict[str, Any]:
+        return foreseen(session, chosen, (picture or 0) + 1, *values) | {"picture": (picture or 0) + 1}
+
+    def measure(session: Session, chosen: str, *values: Any) -> dict[str, Any]:
+        return recipe_step.measure(session, public, chosen, *values)
+
+    given = ["chosen", "picture", *form.FIELDS]
+    told = (
+        "recipe",
+        "arch",
+        "sizes",
+        "augment",
+        "tta",
+        "seed",
+        "batch_size",
+        "folds",
+        "valid",
+        "max_cycles",
+        "max_zoom",
+    )
+    gr.on([parts["on_1"].click, *(parts[name].change for name in told)], **on(foreseen, given, FORESEEN), **LATEST)
+    parts["another"].click(**on(another, given, [*FORESEEN, "picture"]), **QUIET)
+    parts["measure"].click(**on(measure, ["chosen", *form.FIELDS], [*MEASURED, "beside"]), **QUIET)
 
 
 def _wire_training(parts: dict[str, Any], on, starting, some) -> None:

@@ -138,7 +138,7 @@ REFUSALS = {
     "neither folder nor competition": (TOKEN, ("run", "no-such"), "there is no folder no-such here"),
     "no folder and nobody signed in": (None, ("read", "no-such"), "nobody is signed in"),
     "no such folder": (TOKEN, ("read", "./no-such"), "no-such"),
-    "no run": (TOKEN, ("submit",), "no run has a submission yet"),
+    "no run": (TOKEN, ("submit",), "no run of a competition has a submission yet"),
     "no such run": (TOKEN, ("submit", "nothing"), "no such run"),
 }
 
