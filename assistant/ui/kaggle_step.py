@@ -220,7 +220,7 @@ def _buttons(session: Session) -> Changes:
 def _cards(found: ListedPage, words: str) -> str:
     if not found.competitions:
         return empty(f"Nothing found for “{words}”. Try fewer words." if words else "Nothing found.")
-    return f'<ul class="cards">{"".join(map(_card, found.competitions))}</ul>'
+    return f'<ul class="competitions">{"".join(map(_card, found.competitions))}</ul>'
 
 
 def _card(listed: Listed) -> str:
@@ -306,25 +306,26 @@ def _title(name: str) -> str:
 
 
 CSS = """
-.cards { list-style: none; margin: 0; padding: 0 !important; display: grid; gap: 10px;
+.competitions { list-style: none; margin: 0; padding: 0 !important; display: grid; gap: 10px;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr));
   max-height: 420px; overflow-y: auto; padding: 3px !important; }
-.cards li { margin: 0; }
-.cards button { display: grid; grid-template-columns: 56px minmax(0, 1fr); gap: 12px; width: 100%; height: 100%; padding: 10px;
+.competitions li { margin: 0; }
+.competitions button { display: grid; grid-template-columns: 56px minmax(0, 1fr); gap: 12px; width: 100%; height: 100%; padding: 10px;
   text-align: left; align-items: start; border: 1px solid var(--border-color-primary); border-radius: 10px; cursor: pointer;
   background: var(--block-background-fill); color: var(--body-text-color); }
-.cards button:hover, .cards button:focus-visible { border-color: var(--primary-500); outline: none;
+.competitions button:hover, .competitions button:focus-visible { border-color: var(--primary-500); outline: none;
   box-shadow: 0 0 0 2px var(--primary-500); }
-.cards img, .no-picture { width: 56px; height: 56px; object-fit: cover; border-radius: 8px; background: #8883; display: block;
+.competitions img, .no-picture { width: 56px; height: 56px; object-fit: cover; border-radius: 8px; background: #8883; display: block;
   margin: 0 !important; }
-.cards span { display: grid; gap: 3px; min-width: 0; } .cards b { font-weight: 600; overflow-wrap: anywhere; }
-.cards small { font-weight: 400; color: var(--body-text-color-subdued); font-size: 13px; line-height: 1.4; }
-.cards em { font-style: normal; font-size: 12.5px; font-weight: 600; } .cards em.good { color: #15803d; }
-.cards em.warn { color: var(--primary-600); }
-.dark .cards em.good { color: #4ade80; } .dark .cards em.warn { color: var(--primary-300); }
+.competitions span { display: grid; gap: 3px; min-width: 0; } .competitions b { font-weight: 600; overflow-wrap: anywhere; }
+.competitions small { font-weight: 400; color: var(--body-text-color-subdued); font-size: 13px; line-height: 1.4; }
+.competitions em { font-style: normal; font-size: 12.5px; font-weight: 600; } .competitions em.good { color: #15803d; }
+.competitions em.warn { color: var(--primary-600); }
+.dark .competitions em.good { color: #4ade80; } .dark .competitions em.warn { color: var(--primary-300); }
+@media (max-width: 760px) { .competitions { grid-template-columns: minmax(0, 1fr); } }
 .note { padding: 10px 14px; border-radius: 10px; background: var(--background-fill-secondary); margin: 8px 0 0 !important; }
 .prose { white-space: pre-wrap; color: var(--body-text-color-subdued); }
-.about a, .said a { padding: 0 !important; }
-.about a, .said a { color: var(--primary-600); text-decoration: underline; }
-.dark .about a, .dark .said a { color: var(--primary-300); }
+.about a, .said a { padding: 0 !important; color: var(--primary-600) !important; text-decoration: underline; }
+.dark .about a { color: var(--primary-300) !important; }
+.dark .said a { color: var(--primary-300) !important; }
 """

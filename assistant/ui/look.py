@@ -56,10 +56,10 @@ def theme() -> themes.Base:
         block_shadow="none",
         block_label_text_weight="600",
         block_title_text_weight="600",
-        button_primary_background_fill="*primary_500",
-        button_primary_background_fill_hover="*primary_600",
-        button_primary_background_fill_dark="*primary_500",
-        button_primary_background_fill_hover_dark="*primary_400",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
+        button_primary_background_fill_dark="*primary_600",
+        button_primary_background_fill_hover_dark="*primary_500",
         button_primary_text_color="white",
         button_primary_text_color_dark="white",
         input_background_fill="white",
@@ -128,7 +128,7 @@ CSS = """
 .head { display: flex; align-items: center; gap: 12px; font-size: 20px; font-weight: 650; line-height: 1.25;
   color: var(--body-text-color); }
 .number { flex: none; display: inline-grid; place-items: center; width: 28px; height: 28px; border-radius: 50%;
-  background: var(--primary-500); color: white; font-size: 15px; font-weight: 700; }
+  background: var(--primary-600); color: white; font-size: 15px; font-weight: 700; }
 .lead { color: var(--body-text-color-subdued); margin: 6px 0 0 40px !important; max-width: 76ch; }
 .empty { display: grid; place-items: center; text-align: center; height: 100%; min-height: 72px; padding: 12px 18px;
   color: var(--body-text-color-subdued); border: 1px dashed var(--border-color-primary); border-radius: 10px; }
@@ -192,7 +192,7 @@ CSS = """
 .steps li.done > b { border-color: var(--primary-500); color: var(--primary-500); }
 .steps li.now { display: grid; color: var(--body-text-color); font-weight: 600; background: var(--primary-50); }
 .dark .steps li.now { background: var(--primary-950); }
-.steps li.now > b { border-color: var(--primary-500); background: var(--primary-500); color: white; }
+.steps li.now > b { border-color: var(--primary-600); background: var(--primary-600); color: white; }
 .fold { padding: 0 8px 6px; color: var(--body-text-color-subdued); }
 .scroll { overflow: auto; max-width: 100%; border: 1px solid var(--border-color-primary); border-radius: 10px; }
 .scroll.tall { height: 326px; }

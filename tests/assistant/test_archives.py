@@ -405,12 +405,15 @@ def test_a_file_in_the_way_is_not_overwritten(tmp_path):
 def test_a_killed_unpacking_leaves_nothing_that_counts(tmp_path):
     source = written(tmp_path / "x.zip", zipped({f"{n}.jpg": b"x" * 100 for n in range(2000)}))
     program = f"""
-        import os, signal
+        import os, signal, time
         from pathlib import Path
         from assistant.archives import unpack
         calls = iter(range(10**9))
-        unpack(Path({str(source)!r}), Path({str(tmp_path / "out")!r}),
-               report=lambda progress: next(calls) and os.kill(os.getpid(), signal.SIGKILL))
+
+        def report(progress):  # dies at the second call, which is due at once after such a first one
+            os.kill(os.getpid(), signal.SIGKILL) if next(calls) else time.sleep(0.2)
+
+        unpack(Path({str(source)!r}), Path({str(tmp_path / "out")!r}), report=report)
     """
     slowed = textwrap.dedent(program).replace("calls =", "import assistant.archive_rules as r; r.MIB = 1; calls =")
     died = subprocess.run([sys.executable, "-c", slowed], cwd=Path(archives.__file__).parents[1])
