@@ -342,7 +342,7 @@ def _head(watch: Watch, done: events.RunDone) -> str:
     next_step = (
         "That was the sample. The folder of a competition goes the same way."
         if watch.asked.competition.sample
-        else "It was checked against the competition's template: hand it in on the competition's page."
+        else "It was checked against the competition's template: hand it in below, or download it."
     )
     return f'<p class="said">{text(next_step)}</p>{shown}'
 

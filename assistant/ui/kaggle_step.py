@@ -310,13 +310,13 @@ CSS = """
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr));
   max-height: 420px; overflow-y: auto; padding: 3px !important; }
 .competitions li { margin: 0; }
-.competitions button { display: grid; grid-template-columns: 56px minmax(0, 1fr); gap: 12px; width: 100%; height: 100%; padding: 10px;
-  text-align: left; align-items: start; border: 1px solid var(--border-color-primary); border-radius: 10px; cursor: pointer;
+.competitions button { display: grid; grid-template-columns: 56px minmax(0, 1fr); gap: 12px; width: 100%; height: 100%;
+  padding: 10px; text-align: left; align-items: start; border: 1px solid var(--border-color-primary); border-radius: 10px; cursor: pointer;
   background: var(--block-background-fill); color: var(--body-text-color); }
 .competitions button:hover, .competitions button:focus-visible { border-color: var(--primary-500); outline: none;
   box-shadow: 0 0 0 2px var(--primary-500); }
-.competitions img, .no-picture { width: 56px; height: 56px; object-fit: cover; border-radius: 8px; background: #8883; display: block;
-  margin: 0 !important; }
+.competitions img, .no-picture { width: 56px; height: 56px; object-fit: cover; border-radius: 8px; background: #8883;
+  display: block; margin: 0 !important; }
 .competitions span { display: grid; gap: 3px; min-width: 0; } .competitions b { font-weight: 600; overflow-wrap: anywhere; }
 .competitions small { font-weight: 400; color: var(--body-text-color-subdued); font-size: 13px; line-height: 1.4; }
 .competitions em { font-style: normal; font-size: 12.5px; font-weight: 600; } .competitions em.good { color: #15803d; }
