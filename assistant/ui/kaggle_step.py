@@ -311,7 +311,8 @@ CSS = """
   max-height: 420px; overflow-y: auto; padding: 3px !important; }
 .competitions li { margin: 0; }
 .competitions button { display: grid; grid-template-columns: 56px minmax(0, 1fr); gap: 12px; width: 100%; height: 100%;
-  padding: 10px; text-align: left; align-items: start; border: 1px solid var(--border-color-primary); border-radius: 10px; cursor: pointer;
+  padding: 10px; text-align: left; align-items: start; border: 1px solid var(--border-color-primary); border-radius: 10px;
+  cursor: pointer;
   background: var(--block-background-fill); color: var(--body-text-color); }
 .competitions button:hover, .competitions button:focus-visible { border-color: var(--primary-500); outline: none;
   box-shadow: 0 0 0 2px var(--primary-500); }
