@@ -7,6 +7,7 @@ A block stands between `<!-- generated: NAME -->` and `<!-- end -->`; a test che
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 import tempfile
 from dataclasses import fields
@@ -60,6 +61,24 @@ def options_table() -> str:
         default = ",".join(map(str, spec.default)) if isinstance(spec.default, list) else spec.default
         lines.append(f"| `{name}` | {'' if default is None else default} | {spec.description} |")
     return "\n".join(lines) + "\n"
+
+
+def requirements() -> str:
+    """requirements.txt, which is all that a Space installs, from the lock file: less what the Space itself brings
+    (`sdk_version` in README.md says which gradio)."""
+    command = [
+        "uv",
+        "export",
+        "--frozen",
+        "--no-hashes",
+        "--no-dev",
+        "--no-header",
+        "--no-annotate",
+        "--no-emit-project",
+    ]
+    left_out = [word for name in ("gradio", "gradio-client", "huggingface-hub") for word in ("--no-emit-package", name)]
+    made = subprocess.run([*command, *left_out], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return "# made from uv.lock by: uv run python docs/make.py --text\n" + made
 
 
 MAKERS = {"help": help_text, "settings": settings_table, "options": options_table}
@@ -161,6 +180,7 @@ def main() -> None:
         draw_exploration(pictures)
     for page in PAGES:
         page.write_text(rewritten(page.read_text()))
+    (ROOT / "requirements.txt").write_text(requirements())
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,23 @@ def test_links_and_pictures_are_there(page):
     for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
         if not target.startswith(("http://", "https://")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_what_a_space_installs_is_made_from_the_lock_file(make):
+    if shutil.which("uv") is None:
+        pytest.skip("no program uv")
+    assert (ROOT / "requirements.txt").read_text() == make.requirements(), "run: uv run python docs/make.py --text"
+
+
+def test_the_space_has_the_gradio_of_the_lock_file():
+    front = (ROOT / "README.md").read_text().split("---")[1]
+    said = dict(line.split(": ", 1) for line in front.strip().splitlines() if ": " in line)
+    assert said["sdk"] == "gradio"
+    assert (ROOT / said["app_file"]).is_file()
+    assert len(said["short_description"]) <= 60
+    locked = re.search(r'name = "gradio"\nversion = "([^"]+)"', (ROOT / "uv.lock").read_text())
+    assert locked is not None
+    assert said["sdk_version"] == locked.group(1)
 
 
 def test_every_setting_of_a_step_has_a_range_and_a_help_text():

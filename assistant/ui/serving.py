@@ -25,24 +25,29 @@ def launch(
     browser: bool = False,
     space: bool = False,
     people: Sequence[tuple[str, str]] = (),
+    share: bool = False,
+    block: bool = True,
 ) -> None:
     """Opens the page at that address until Ctrl-C; where no port is given, on the next that is free from 7860 on.
 
     Where others can reach the address, each browser has runs of its own, and a name and a password are asked for: one of
-    `people`, else a password that is made up and printed. A `space` is open to everybody, as Spaces are. Raises RunError
-    where the port that is given is taken.
+    `people`, else a password that is made up and printed. A `space` is open to everybody, as Spaces are; `share` asks gradio
+    for a public address, for a notebook in the cloud, where `block` False lets the cell end. Raises RunError where the port
+    that is given is taken.
     """
     _check_port(host, port)
-    public = space or not loopback(host)
+    public = space or share or not loopback(host)
     if public and not space and not people:
         people = [("guest", secrets.token_urlsafe(9))]
-        print(f"Others can reach {host}: sign in as {people[0][0]} with the password {people[0][1]}", flush=True)  # noqa: T201
+        where = "a public address" if share else host
+        said = f"Others can reach {where}: sign in as {people[0][0]} with the password {people[0][1]}"
+        print(said, flush=True)  # noqa: T201
     page = build(public).queue(default_concurrency_limit=8)
     _, url, _ = page.launch(
         server_name=host,
         server_port=port,
         inbrowser=browser,
-        share=False,
+        share=share,
         auth=list(people) or None,
         theme=theme(),
         css=STYLES,
@@ -57,7 +62,8 @@ def launch(
         prevent_thread_lock=True,
     )
     print(f"Recipe Assistant: {url} (Ctrl-C closes the page's server; runs go on)", flush=True)  # noqa: T201
-    page.block_thread()
+    if block:
+        page.block_thread()
 
 
 def loopback(host: str) -> bool:
