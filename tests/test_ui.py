@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
 from PIL import Image
 
 from assistant import reading, sample, settings
@@ -233,6 +236,32 @@ def test_help_comes_before_anything_heavy_is_imported():
     told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert told.stdout.splitlines()[-1] == "0 False False"
     assert "--port" in told.stdout
+
+
+def test_where_others_can_reach_the_page_a_password_is_asked_for(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, str(ROOT / "app.py"), "--host", "0.0.0.0", "--port", str(port)]
+    environment = os.environ | {"ASSISTANT_HOME": str(tmp_path / "home")}
+    app = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True)
+    assert app.stdout is not None
+    try:
+        said = app.stdout.readline()
+        name, password = re.search(r"sign in as (\S+) with the password (\S+)", said).groups()
+        assert "Recipe Assistant: " in app.stdout.readline()
+        with requests.Session() as session:
+            page = f"http://127.0.0.1:{port}"
+            assert session.get(f"{page}/config", timeout=20).status_code == 401
+            wrong = session.post(f"{page}/login", data={"username": name, "password": password[::-1]}, timeout=20)
+            assert wrong.status_code == 400
+            assert session.post(f"{page}/login", data={"username": name, "password": password}, timeout=20).ok
+            choices = next(part for part in session.get(f"{page}/config", timeout=20).json()["components"]
+                           if part["props"].get("elem_id") == "choice")["props"]["choices"]  # fmt: skip
+        assert [value for _, value in choices] == ["kaggle", "sample"]  # no folder of this machine
+    finally:
+        app.terminate()
+        app.wait(20)
 
 
 # ---------------------------------------------------------------- the form

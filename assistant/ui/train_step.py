@@ -18,7 +18,10 @@ from assistant.ui.watch import Watch, fresh_name, steps_of, watch_of
 __all__ = ["VIEWS", "attach", "build", "keep", "preview", "previewed", "resume", "start", "stop", "tick"]
 
 TRAIN, RESULTS = 3, 4  # the numbers of those steps
-VIEWS = course.VIEWS_OF_A_RUN | {"results_of": results.for_a_watch}
+VIEWS = course.VIEWS_OF_A_RUN | {
+    "results_of": results.for_a_watch,
+    "on_2": lambda watch: (True, lambda: gr.update(visible=True)),  # from the recipe back to the run that is shown
+}
 Changes = dict[str, Any]
 
 

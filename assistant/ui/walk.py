@@ -142,6 +142,7 @@ def _recipe() -> dict[str, Any]:
             made["back_2"] = gr.Button("Back", elem_id="back-2", size="md")
             label = form.start_label(form.defaults(True)["recipe"])
             made["start"] = gr.Button(label, variant="primary", elem_id="start", size="md")
+            made["on_2"] = gr.Button("To the run", visible=False, elem_id="on-2", size="md")
     return made
 
 

@@ -92,6 +92,9 @@ def test_the_sample_becomes_a_submission_by_clicks_alone(page, server, tmp_path)
     start(page)
 
     page.locator("#steps li.now").wait_for()
+    page.locator("#back-3").click()
+    page.locator("#on-2").click()  # from the recipe back to the run
+    page.locator("#now").wait_for()
     titles = page.locator("#steps li").all_inner_texts()
     assert titles == [f"{n}\n{title}" for n, title in enumerate(EIGHT_TITLES, 1)]
     assert page.locator("#resume").filter(visible=True).count() == 0
