@@ -214,9 +214,11 @@ def _wire(page: gr.Blocks, parts: dict[str, Any], public: bool) -> None:
     for name in [name for name in parts if name.startswith(("back_", "on_"))]:
         if name != "on_0":
             where = int(name[-1]) + (1 if name.startswith("on_") else -1)
-            parts[name].click(
-                **on(lambda session, to=where: {"walk": gr.Walkthrough(selected=to)}, [], ["walk"]), **QUIET
-            ).then(None, None, None, js=TO_THE_TOP, **PRIVATE)
+            # in the browser alone: going from step to step waits for no server, however busy it is
+            to = f"() => ({{__type__: 'update', selected: {where}}})"
+            parts[name].click(None, None, parts["walk"], js=to, **PRIVATE).then(
+                None, None, None, js=TO_THE_TOP, **PRIVATE
+            )
     _wire_choosing(parts, on, clicked, public)
     _wire_recipe(parts, on, public)
     _wire_training(parts, on, starting, some)
