@@ -122,7 +122,10 @@ def submit(
 
     found = _run_of(run)
     kaggle = signed_in()
-    tell = lambda text: print_line(text, error=True)  # noqa: E731
+
+    def tell(text: str) -> None:
+        print_line(text, error=True)
+
     if watch:
         waiting = [each for each in submissions_of(found) if each.status == "pending"] or submissions_of(found)[-1:]
         if not waiting:

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import requests
+
 from assistant.kaggle_errors import Fault, KaggleError, duration
 from assistant.network import bare_session
 from assistant.patience import Patience, Waiting
@@ -69,7 +71,16 @@ def download(
 
 
 class _Download:
-    def __init__(self, session, address, to: Path, patience: Patience, report, should_stop, tell):
+    def __init__(
+        self,
+        session: requests.Session,
+        address: Callable[[], str],
+        to: Path,
+        patience: Patience,
+        report: Callable[[Transfer], None],
+        should_stop: Callable[[], bool],
+        tell: Callable[[str], None],
+    ):
         self.session, self.address, self.to, self.patience = session, address, to, patience
         self.report, self.should_stop = report, should_stop
         self.waiting = Waiting(patience, should_stop, lambda text: tell(f"download: {text}"))

@@ -58,7 +58,7 @@ _UNREAD = (
     OverflowError,
 )
 _PAGES = 25  # pages of one list that are read at most
-PAGE_SIZE = 20
+_PAGE_SIZE = 20
 
 CATEGORIES = {
     name.removeprefix("HOST_SEGMENT_").lower().replace("_", "-"): value
@@ -128,7 +128,7 @@ class Kaggle:
     ) -> ListedPage:
         """A page of the competitions that a search finds; `category` and `sort` as in CATEGORIES and SORTS."""
         request = asks.ApiListCompetitionsRequest()
-        request.search, request.page, request.page_size = text or None, max(page, 1), PAGE_SIZE
+        request.search, request.page, request.page_size = text or None, max(page, 1), _PAGE_SIZE
         if category:
             request.category = _one_of("category", category, CATEGORIES)
         if sort:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from assistant.credentials import Credentials, credentials_in, found_here
 from assistant.kaggle_errors import SETTINGS_PAGE, KaggleError
-from assistant.printed import print_facts, print_line
+from assistant.printed import megabytes, print_facts, print_line
 from recipes.progress import clock
 
 if TYPE_CHECKING:
@@ -137,11 +137,6 @@ def _speed(now: Stage) -> str:
 
 def _left(now: Stage) -> str:
     return f"{clock(now.seconds_left)} left" if now.seconds_left is not None else ""
-
-
-def megabytes(size: float) -> str:
-    """A size in words."""
-    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def print_listed(console: Console, page: ListedPage, text: str) -> None:

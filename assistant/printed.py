@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from assistant.competition import Competition, Finding
     from assistant.explore import Findings
 
-__all__ = ["print_competition", "print_facts", "print_findings", "print_json", "print_line", "print_runs"]
+__all__ = ["megabytes", "print_competition", "print_facts", "print_findings", "print_json", "print_line", "print_runs"]
 
 WIDEST, NAMES = 112, 12  # columns that a line may take, and that names on the left do
 WHY, LOUD = "dim", "yellow"
@@ -31,6 +31,11 @@ def print_line(text: str, error: bool = False) -> None:
     """A line on stdout, or on stderr, without what would steer a terminal."""
     text = "".join(letter if letter.isprintable() or letter == "\t" else "�" for letter in text.rstrip("\n"))
     print(text, file=sys.stderr if error else sys.stdout)
+
+
+def megabytes(size: float) -> str:
+    """A number of bytes in words."""
+    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def print_json(value: Any) -> None:

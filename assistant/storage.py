@@ -102,7 +102,9 @@ class Stream:
     """One answer of the storage: either a `fault`, or bytes from `start` on of what `mark` says. `start_anew` says that
     what has come so far belongs to another file."""
 
-    def __init__(self, session: requests.Session, address: str, at: int, mark: Mark | None, should_stop):
+    def __init__(
+        self, session: requests.Session, address: str, at: int, mark: Mark | None, should_stop: Callable[[], bool]
+    ):
         self.fault: Fault | None = None
         self.start, self.start_anew = at, False
         self.mark = mark or Mark(place_of(address), None)

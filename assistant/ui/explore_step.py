@@ -11,6 +11,7 @@ import gradio as gr
 
 from assistant.competition import Competition
 from assistant.reading import SETTINGS
+from assistant.ui.course import now_line
 from assistant.ui.jobs import Job
 from assistant.ui.look import alert, empty
 from assistant.ui.session import Session
@@ -93,8 +94,6 @@ def progress(session: Session) -> Changes:
 
 
 def _going_on(now: Any) -> str:
-    from assistant.ui.course import now_line
-
     if not isinstance(now, events.Batch) or not now.total:
         return now_line("Looking at every image")
     left = f" · {clock(now.seconds_left)} left" if now.seconds_left is not None else ""

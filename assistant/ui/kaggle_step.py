@@ -12,6 +12,8 @@ from assistant.fetching import Outlook, Stage, fetch, look
 from assistant.kaggle_client import CATEGORIES, SORTS, Kaggle
 from assistant.kaggle_errors import SETTINGS_PAGE, KaggleError
 from assistant.kaggle_wire import Listed, ListedPage, slug_in
+from assistant.printed import megabytes
+from assistant.ui.course import now_line
 from assistant.ui.jobs import Job, in_words
 from assistant.ui.look import alert, empty, text
 from assistant.ui.session import Session
@@ -249,8 +251,8 @@ def days_in_words(listed: Listed) -> str:
 
 def _outlook(outlook: Outlook) -> str:
     listed, size = outlook.listed, outlook.size
-    data = f"{size.files or 0:,} files, {_bytes(size.bytes)}" if size.bytes is not None else "Kaggle does not tell"
-    needed = f", about {_bytes(outlook.needed)} needed" if outlook.needed else ""
+    data = f"{size.files or 0:,} files, {megabytes(size.bytes)}" if size.bytes is not None else "Kaggle does not tell"
+    needed = f", about {megabytes(outlook.needed)} needed" if outlook.needed else ""
     left = f", {outlook.allowance.left} left today" if outlook.allowance.left is not None else ""
     deadline = f"{listed.deadline:%d %B %Y}, {days_in_words(listed)}" if listed.deadline else "none"
     rules = f'<a href="{text(listed.rules)}" target="_blank" rel="noopener">the rules</a>'
@@ -261,7 +263,7 @@ def _outlook(outlook: Outlook) -> str:
         ("Teams", f"{listed.teams:,}" if listed.teams else ""),
         ("Submissions", f"{listed.max_daily} a day{left}" if listed.max_daily else ""),
         ("Data", data),
-        ("Disk", f"{_bytes(outlook.free)} free{needed}"),
+        ("Disk", f"{megabytes(outlook.free)} free{needed}"),
         ("Rules", f"{rules} are accepted" if listed.entered else f"{rules} are not accepted yet"),
     ]
     facts = "".join(f"<dt>{name}</dt><dd>{words}</dd>" for name, words in rows if words)
@@ -277,28 +279,14 @@ def _going_on(job: Job) -> str:
     """The bar of a download or of what is unpacked."""
     now: Stage | None = job.now
     if now is None:
-        return _bar("Asking Kaggle for the data", job.line, None)
+        return now_line("Asking Kaggle for the data", which=job.line)
     verb = "Downloading" if now.stage == "download" else f"Unpacking {now.name}"
-    total = f" of {_bytes(now.total_bytes)}" if now.total_bytes else ""
-    figures = [f"{_bytes(now.done_bytes)}{total}"]
+    total = f" of {megabytes(now.total_bytes)}" if now.total_bytes else ""
+    figures = [f"{megabytes(now.done_bytes)}{total}"]
     figures += [f"{now.bytes_per_second / 1e6:.1f} MB/s"] if now.bytes_per_second else []
     figures += [f"{clock(now.seconds_left)} left"] if now.seconds_left is not None else []
-    share = now.done_bytes / now.total_bytes if now.total_bytes else None
-    return _bar(verb, " · ".join(figures), share, job.line)
-
-
-def _bar(words: str, figures: str, share: float | None, line: str = "") -> str:
-    percent = round(100 * min(share or 0.0, 1.0))
-    said = f'<div class="which">{text(line)}</div>' if line else ""
-    return (
-        f'<div class="now"><div class="line"><strong>{text(words)}</strong><span class="figures">{text(figures)}</span></div>'
-        f'<div class="bar" role="progressbar" aria-label="{text(words)}" aria-valuemin="0" aria-valuemax="100" '
-        f'aria-valuenow="{percent}"><i style="width:{percent}%"></i></div>{said}</div>'
-    )
-
-
-def _bytes(size: float) -> str:
-    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+    share = now.done_bytes / now.total_bytes if now.total_bytes else 0.0
+    return now_line(verb, " · ".join(figures), share, job.line)
 
 
 def _title(name: str) -> str:

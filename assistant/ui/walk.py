@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from assistant.runs import list_runs
+from assistant.runs import Run, list_runs
 from assistant.ui import course, explore_step, form, kaggle_step, predict, recipe_step, results, submit_step, train_step
 from assistant.ui.choose_step import FOLDER, KAGGLE, SAMPLE, choose, chosen_competition, read, sample_shown
 from assistant.ui.look import heading, text
@@ -222,11 +222,13 @@ def _wire(page: gr.Blocks, parts: dict[str, Any], public: bool) -> None:
     _wire_choosing(parts, on, clicked, public)
     _wire_recipe(parts, on, public)
     _wire_training(parts, on, starting, some)
-    find = lambda name, session: (session or nobody()).find(name)  # noqa: E731
+
+    def find(name: object, session: Session | None) -> Run | None:
+        return (session or nobody()).find(name)
+
     results.wire(parts, find, lambda session: list_runs((session or nobody()).runs), some("session"))
     predict.wire(parts, parts["results_of"], find, some("session"))
-    board = lambda session: {"board": submit_step.board(session)}  # noqa: E731
-    parts["on_4"].click(**on(board, [], ["board"]), **QUIET)
+    parts["on_4"].click(**on(lambda session: {"board": submit_step.board(session)}, [], ["board"]), **QUIET)
     parts["hand_in"].click(
         **on(submit_step.hand_in, ["address", "message"], ["handed_in", "hand_in", "message", "board", "beside"]),
         **QUIET,
@@ -293,7 +295,10 @@ def _wire_choosing(parts: dict[str, Any], on, clicked, public: bool) -> None:
         trigger(**on(kaggle_step.sign_in, ["token"], [*SIGNED, *FOUND]), show_progress_on=[parts["who"]])
     parts["sign_out"].click(**on(kaggle_step.sign_out, [], [*SIGNED, *FOUND]), **QUIET)
     asked = ["words", "category", "sort"]
-    first = lambda session, words, category, sort: kaggle_step.search(session, words, category, sort, 1)  # noqa: E731
+
+    def first(session: Session, words: str, category: str, sort: str) -> dict[str, Any]:
+        return kaggle_step.search(session, words, category, sort, 1)
+
     for trigger in (parts["search"].click, parts["words"].submit, parts["category"].input, parts["sort"].input):
         trigger(**on(first, asked, [*SIGNED, *FOUND]), show_progress_on=[parts["found"]])
     for name, by in (("more", 1), ("fewer", -1)):
