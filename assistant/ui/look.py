@@ -234,7 +234,7 @@ CSS = """
 @media (max-width: 760px) {
   .gradio-container { padding: 0 8px 32px !important; }
   .section { padding: 18px 14px 18px !important; }
-  #top { padding: 18px 6px 2px; } #top h1 { font-size: 24px; }
+  #top { padding: 18px 6px 2px 30px; } #top h1 { font-size: 24px; }
   .lead { margin-left: 0 !important; }
   .read { grid-template-columns: minmax(0, 1fr); } .read dl { grid-template-columns: minmax(0, 1fr); gap: 0; }
   .read dd { margin-bottom: 8px; }
