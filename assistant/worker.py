@@ -17,6 +17,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 from filelock import FileLock, Timeout
 
 from assistant.competition import CompetitionError
@@ -108,6 +109,7 @@ def main(argv: list[str] | None = None) -> int:
     except Timeout:
         print(f"another worker has this run: {folder}", file=sys.stderr)  # noqa: T201 (the worker's log)
         return 1
+    _give_way()
     log = EventLog(folder / "events.jsonl")
     resumed = (folder / "events.jsonl").stat().st_size > 0
     log(
@@ -321,6 +323,17 @@ class Worker:
                     text=f"the report could not be written: {one_line(error)[:200]}; the results are not touched"
                 )
             )
+
+
+def _give_way() -> None:
+    """Where somebody wants a core for a moment (a click, a page), they come first; an idle machine is used whole."""
+    try:
+        psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else 5)
+        Path("/proc/self/autogroup").write_text(
+            "5"
+        )  # Linux shares cores between sessions first, then between processes
+    except (OSError, psutil.Error):
+        pass  # not allowed here, or not of this system
 
 
 def _told(error: BaseException) -> str:

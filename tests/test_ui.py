@@ -23,7 +23,7 @@ pytest.importorskip("gradio")
 
 import gradio as gr
 
-from assistant.ui import choose_step, course, folder, form, serving, train_step, walk, watch
+from assistant.ui import choose_step, course, folder, form, pulse, serving, train_step, walk, watch
 from assistant.ui.session import nobody, open_session
 
 ROOT = Path(__file__).parent.parent
@@ -94,6 +94,10 @@ def epoch(step: int, number: int, **more) -> dict:
 
 def step(number: int) -> dict:
     return {"event": "step_started", "step": number, "of": 8, "size": 16, "title": f"title {number}"}
+
+
+def seen_by_a_page(made) -> watch.Shown:
+    return watch.Shown(watch.Watch(made))
 
 
 def alive(monkeypatch) -> None:
@@ -316,23 +320,67 @@ def test_sizes_are_read_from_headers_of_some_of_the_images(tmp_path, write):
 
 def test_a_tick_with_nothing_new_changes_nothing(run, monkeypatch):
     alive(monkeypatch)
-    monkeypatch.setattr("assistant.ui.course.time.time", lambda: 1e9)
     views = course.VIEWS_OF_A_RUN
-    seen = watch.Watch(run(STARTED, step(3), epoch(3, 1)))
+    seen = seen_by_a_page(run(STARTED, step(3), epoch(3, 1)))
     first_answer = seen.changes(views, "")
     assert set(first_answer) == {*views, "seen"}
     assert seen.changes(views, first_answer["seen"]) == {}
-    with open(seen.run.folder / "events.jsonl", "a") as log:
+    with open(seen.watch.run.folder / "events.jsonl", "a") as log:
         log.write(json.dumps({"t": time.time(), **epoch(3, 2)}) + "\n")
-    assert set(seen.changes(views, first_answer["seen"])) == {"epochs", "losses", "metric", "seen"}
+    assert set(seen.changes(views, first_answer["seen"])) == {"now", "epochs", "losses", "metric", "seen"}
+
+
+def test_all_pages_on_a_run_share_one_reading_and_one_drawing(run, monkeypatch):
+    alive(monkeypatch)
+    drawn = []
+    monkeypatch.setattr("assistant.ui.course.plots.losses", lambda epochs: drawn.append(len(epochs)))
+    made = run(STARTED, step(3), epoch(3, 1))
+    pages = [watch.Shown(watch.watch_of(made)) for _ in range(3)]
+    answers = [page.changes(course.VIEWS_OF_A_RUN, "") for page in pages]
+    assert len({id(page.watch) for page in pages}) == len(drawn) == 1
+    assert answers[0].keys() == answers[1].keys() == answers[2].keys()
+    assert answers[0]["epochs"] == answers[2]["epochs"]
+    assert len({answer["seen"] for answer in answers}) == 3
+
+
+def test_the_pulse_tells_figures_and_when_there_is_more_to_show(run, monkeypatch):
+    alive(monkeypatch)
+    batch = {"event": "batch", "step": 3, "of": 8, "stage": "train", "epoch": 2, "done": 30, "total": 120}
+    made = run(STARTED, step(3), epoch(3, 1), {**batch, "seconds_left": 61})
+    page = watch.Shown(watch.watch_of(made))
+    seen = page.changes(course.VIEWS_OF_A_RUN, "")["seen"]
+    told = course.pulse(page.watch)
+    assert told["says"] == "Step 3 of 8: title 3"
+    assert "epoch 2 · 25% · 1:0" in told["figures"]
+    assert told["percent"] == 25
+    assert seen.split("-")[0] == told["mark"]
+    with open(made.folder / "events.jsonl", "a") as log:
+        log.write(json.dumps({"t": time.time(), **epoch(3, 2)}) + "\n")
+    assert course.pulse(page.watch)["mark"] != told["mark"]
+
+
+def test_the_pulse_finds_nobody_elses_run_and_takes_anything(home, competition):
+    from assistant.runs import Asked
+
+    mine, key = open_session("", public=True)
+    place = mine.runs / "one"
+    place.mkdir(parents=True)
+    asked = Asked(created=time.time(), competition=competition, options=Options(sizes=[16]), versions={})
+    (place / "run.json").write_text(asked.model_dump_json())
+    beat = pulse.build(public=True).pulse
+    assert beat(["one", key])["says"] == "Starting the training process"
+    other = open_session("", public=True)[1]
+    visitor = mine.runs.parent.name
+    for given in (["one", other], ["one", ""], ["one"], "one", None, [f"../../{visitor}/runs/one", other], [{}, []]):
+        assert set(beat(given)) == {"boot"}
 
 
 def test_a_page_that_missed_an_answer_is_told_everything_again(run, monkeypatch):
     alive(monkeypatch)
     views = course.VIEWS_OF_A_RUN
-    seen = watch.Watch(run(STARTED, step(3), epoch(3, 1)))
+    seen = seen_by_a_page(run(STARTED, step(3), epoch(3, 1)))
     running = seen.changes(views, "")
-    with open(seen.run.folder / "events.jsonl", "a") as log:
+    with open(seen.watch.run.folder / "events.jsonl", "a") as log:
         log.write(json.dumps({"t": time.time(), "event": "run_stopped", "during": "training"}) + "\n")
     stopped = seen.changes(views, running["seen"])
     assert "Stopped during training" in stopped["now"]
@@ -355,7 +403,7 @@ def test_a_button_of_a_run_shuts_itself_and_leaves_the_showing_to_the_next_tick(
 
 def test_steps_are_ticked_off_as_they_end(run, monkeypatch):
     alive(monkeypatch)
-    seen = watch.Watch(
+    seen = seen_by_a_page(
         run(STARTED, step(1), {"event": "step_ended", "step": 1, "of": 8, "title": "", "seconds": 1}, step(2))
     )
     shown = seen.changes({"steps": course.VIEWS_OF_A_RUN["steps"]}, "")["steps"]
@@ -382,17 +430,16 @@ def test_epochs_that_a_resumed_run_tells_again_are_shown_once(run, monkeypatch):
 )
 def test_buttons_are_there_where_they_make_sense(run, monkeypatch, last, state, visible):
     alive(monkeypatch)
-    seen = watch.Watch(run(STARTED, step(3), epoch(3, 1), *([last] if last else [])))
+    seen = seen_by_a_page(run(STARTED, step(3), epoch(3, 1), *([last] if last else [])))
     parts = seen.changes(course.VIEWS_OF_A_RUN, "")
-    assert seen.state == state
+    assert seen.watch.state == state
     assert {name for name in ("stop", "keep", "resume") if parts[name]["visible"]} == visible
     assert parts["start"]["interactive"] == parts["resume"]["visible"] or state == "done"
-    assert parts["timer"]["active"]  # also in the end: the run may be resumed from elsewhere
     assert "<memory>" not in parts["now"]
 
 
 def test_a_run_whose_process_died_says_so_and_offers_to_go_on(run):
-    parts = watch.Watch(run({**STARTED, "pid": 2**22 + 5}, step(3))).changes(course.VIEWS_OF_A_RUN, "")
+    parts = seen_by_a_page(run({**STARTED, "pid": 2**22 + 5}, step(3))).changes(course.VIEWS_OF_A_RUN, "")
     assert "ended without a word" in parts["now"]
     assert parts["resume"]["visible"]
 
@@ -410,7 +457,7 @@ def test_the_result_is_told_in_a_sentence(run):
     ready |= {"counts": {}, "set_aside": {"7": "empty file"}, "missing": {}, "seconds": 1}
     made = run(STARTED, ready, step(8), {"event": "run_done", "seconds": 3, "scores": scores})
     (made.folder / "submission.csv").write_text("id,label\n" + "".join(f"{n},{n % 10}\n" for n in range(20)))
-    parts = watch.Watch(made).changes(course.VIEWS_OF_A_RUN, "")
+    parts = seen_by_a_page(made).changes(course.VIEWS_OF_A_RUN, "")
     assert "The network names 95.6% of the test images" in parts["result"]
     assert "450 images" in parts["result"]
     assert "the first 6 of 20 rows" in parts["head"]

@@ -15,12 +15,12 @@ from gradio.utils import get_upload_folder
 from assistant import plots
 from assistant.ui import submit_step
 from assistant.ui.look import alert, empty, plot, table, text
-from assistant.ui.watch import Watch
+from assistant.ui.watch import View, Watch
 from recipes import events
 from recipes.errors import few
 from recipes.progress import STAGES, VIEWS, clock
 
-__all__ = ["NOTHING", "VIEWS_OF_A_RUN", "idle", "steps"]
+__all__ = ["NOTHING", "VIEWS_OF_A_RUN", "idle", "now_line", "pulse", "steps"]
 
 ROWS, COLUMNS = 6, 12  # of the submission that are shown
 SWEEP_AWAITED = "The learning-rate sweep will be here: loss while the rate rises, and the rate that is picked."
@@ -64,7 +64,7 @@ def steps(titles: Sequence[tuple[str, str]], done: int, going_on: bool, fold: st
 
 def now_line(says: str, figures: str = "", share: float = 0.0, which: str = "", more: str = "") -> str:
     """Where a run is: words, figures, a bar, and which run it is."""
-    percent = round(100 * min(max(share, 0), 1))
+    percent = _percent(share)
     return (
         f'<div class="now"><div class="line"><strong>{text(says)}</strong><span class="figures">{text(figures)}</span></div>'
         '<div class="bar" role="progressbar" aria-label="progress" aria-valuemin="0" '
@@ -73,9 +73,11 @@ def now_line(says: str, figures: str = "", share: float = 0.0, which: str = "", 
     )
 
 
-# ---------------------------------------------------------------- views: a key, and what makes the part
+def _percent(share: float) -> int:
+    return round(100 * min(max(share, 0), 1))
 
-View = Callable[[Watch], tuple[Any, Callable[[], Any]]]
+
+# ---------------------------------------------------------------- views: a key, and what makes the part
 
 
 def _html(make: Callable[[Watch], str]) -> View:
@@ -94,7 +96,22 @@ def _update(make: Callable[[Watch], dict[str, Any]]) -> View:
     return view
 
 
-def _now(watch: Watch) -> str:
+def pulse(watch: Watch) -> dict[str, Any]:
+    """What changes from second to second: the mark of all else, and (while it goes on) words, figures and the share that
+    is done, which the page puts into the line that is there."""
+    watch.read()
+    if watch.ends:
+        return {"mark": watch.mark}
+    says, figures, share = _going_on(watch)
+    return {"mark": watch.mark, "says": says, "figures": figures, "percent": _percent(share)}
+
+
+def _now(watch: Watch) -> tuple[str, Callable[[], str]]:
+    """Made anew when more than a batch has happened; between, the page's pulse keeps it current."""
+    return watch.mark, lambda: _now_made(watch)
+
+
+def _now_made(watch: Watch) -> str:
     asked, sizes = watch.asked.options, ", ".join(map(str, watch.asked.options.sizes))
     device = watch.images.device if watch.images else ""
     which = [
@@ -371,7 +388,7 @@ def _file(name: str) -> View:
 
 
 VIEWS_OF_A_RUN: dict[str, View] = {
-    "now": _html(_now),
+    "now": _now,
     "stop": _update(lambda watch: {"visible": not watch.ends, "interactive": watch.stopping != {"keep_best": False}}),
     "keep": _update(
         lambda watch: {"visible": not watch.ends, "interactive": watch.stopping is None and bool(watch.epochs)}
@@ -392,5 +409,4 @@ VIEWS_OF_A_RUN: dict[str, View] = {
     "hand_in_row": _update(lambda watch: {"visible": watch.state == "done" and not watch.asked.competition.sample}),
     "submission": _file("submission.csv"),
     "report": _file("report.html"),
-    "timer": _update(lambda watch: {"active": True}),  # also when it has ended: it may be resumed elsewhere
 }

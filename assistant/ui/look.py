@@ -178,7 +178,7 @@ CSS = """
 .now .figures { font-variant-numeric: tabular-nums; color: var(--body-text-color-subdued); }
 .now .which { color: var(--body-text-color-subdued); font-size: 13px; min-height: 1.5em; overflow-wrap: anywhere; }
 .bar { height: 8px; border-radius: 4px; background: var(--border-color-primary); overflow: hidden; }
-.bar i { display: block; height: 100%; border-radius: 4px; background: var(--primary-500); transition: width .4s linear; }
+.bar i { display: block; height: 100%; border-radius: 4px; background: var(--primary-500); }
 #start { flex-wrap: wrap; column-gap: .5em; } #start:disabled::after { content: "(a run is going on below)"; }
 .buttons { gap: 10px !important; flex-wrap: wrap !important; }
 .buttons > button { flex: 0 1 auto !important; min-width: 120px !important; }
@@ -242,5 +242,4 @@ CSS = """
   .plot { height: 250px; }
   .buttons > button { flex: 1 1 100% !important; }
 }
-@media (prefers-reduced-motion: reduce) { .bar i { transition: none; } }
 """

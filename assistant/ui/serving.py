@@ -43,6 +43,7 @@ def launch(
         said = f"Others can reach {where}: sign in as {people[0][0]} with the password {people[0][1]}"
         print(said, flush=True)  # noqa: T201
     page = build(public).queue(default_concurrency_limit=8)
+    page._queue.sleep_when_free = 0.02  # seconds; gradio's own millisecond keeps a twentieth of a core awake
     _, url, _ = page.launch(
         server_name=host,
         server_port=port,

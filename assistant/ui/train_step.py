@@ -13,7 +13,7 @@ from assistant.ui.choose_step import chosen_competition
 from assistant.ui.jobs import TROUBLE, in_words
 from assistant.ui.look import alert
 from assistant.ui.session import Session
-from assistant.ui.watch import Watch, fresh_name, steps_of, watch_of
+from assistant.ui.watch import Shown, fresh_name, steps_of, watch_of
 
 __all__ = ["VIEWS", "attach", "build", "keep", "preview", "previewed", "resume", "start", "stop", "tick"]
 
@@ -61,7 +61,7 @@ def previewed(recipe: str, sizes: str) -> Options:
         return Options.model_validate({"recipe": recipe})
 
 
-def start(session: Session, public: bool, chosen: str, watch: Watch | None, *values: Any) -> Iterator[Changes]:
+def start(session: Session, public: bool, chosen: str, shown: Shown | None, *values: Any) -> Iterator[Changes]:
     """Starts a run of what was read, with the form's settings; names it before its process is up, so that a reload finds
     it."""
     try:
@@ -81,19 +81,20 @@ def start(session: Session, public: bool, chosen: str, watch: Watch | None, *val
         yield {
             "start": gr.update(interactive=True),
             "trouble": alert(in_words(error)),
-            "now": gr.skip() if watch else course.now_line(course.NOTHING),
-            "address": watch.run.name if watch else "",
+            "now": gr.skip() if shown else course.now_line(course.NOTHING),
+            "address": shown.watch.run.name if shown else "",
             "walk": gr.Walkthrough(selected=TRAIN - 1),
         }
         return
-    yield {"timer": gr.update(active=True), "seen": ""}
+    yield {"seen": ""}
 
 
 def attach(session: Session, address: str) -> Changes:
     """Shows the run of that name, at the step where it is."""
     watch = watch_of(session.find(address))
     if watch is not None:
-        changed = watch.changes(VIEWS, "") | {"watch": watch, "address": address}
+        page = Shown(watch)
+        changed = page.changes(VIEWS, "") | {"watch": page, "address": address}
         return changed | {"walk": gr.Walkthrough(selected=RESULTS if watch.state == "done" else TRAIN)}
     if not address:
         return {}
@@ -106,11 +107,12 @@ def attach(session: Session, address: str) -> Changes:
     }
 
 
-def tick(session: Session, watch: Watch | None, address: str, seen: str) -> Changes:
-    """What has changed since the last tick; a page that outlived its server finds its run again."""
-    if watch is None or watch.run.name != address or watch.run.folder.parent != session.runs:
+def tick(session: Session, shown: Shown | None, address: str, seen: str) -> Changes:
+    """What has changed since the last tick; a page that shows another run, or none yet, is told everything."""
+    run = shown.watch.run if shown else None
+    if shown is None or run is None or run.name != address or run.folder.parent != session.runs:
         return attach(session, address) if session.find(address) else {}
-    return watch.changes(VIEWS, seen)
+    return shown.changes(VIEWS, seen)
 
 
 def stop(session: Session, address: str) -> Changes:

@@ -13,7 +13,18 @@ from typing import Any
 import gradio as gr
 
 from assistant.runs import Run, list_runs
-from assistant.ui import course, explore_step, form, kaggle_step, predict, recipe_step, results, submit_step, train_step
+from assistant.ui import (
+    course,
+    explore_step,
+    form,
+    kaggle_step,
+    predict,
+    pulse,
+    recipe_step,
+    results,
+    submit_step,
+    train_step,
+)
 from assistant.ui.choose_step import FOLDER, KAGGLE, SAMPLE, choose, chosen_competition, read, sample_shown
 from assistant.ui.look import heading, text
 from assistant.ui.session import Session, nobody, open_session
@@ -76,7 +87,7 @@ def build(public: bool = False) -> gr.Blocks:
         parts["chosen"] = gr.Textbox(SAMPLE, visible="hidden", elem_id="chosen", label="Competition")
         parts["watch"] = gr.State(None)
         parts["session"] = gr.State(None, time_to_live=86_400, delete_callback=_closed)
-        parts["timer"] = gr.Timer(1, active=False)
+        parts["pulse"] = pulse.build(public)
         parts["beside"] = gr.Timer(0.5, active=False)
         _wire(page, parts, public)
     return page
@@ -358,11 +369,11 @@ def _wire_training(parts: dict[str, Any], on, starting, some) -> None:
         starting, some("session", "chosen", "watch", *form.FIELDS), some(*RUN, "trouble", "runs"), **PRIVATE, **QUIET
     )
     started.then(None, None, None, js=TO_THE_TOP, **PRIVATE)
-    # a tick alone shows a run, one after the other: answers to two requests may arrive in either order
+    # the pulse alone shows a run, one answer after the other: answers to two requests may arrive in either order
     buttons = ("stop", "keep", "resume", "seen")
     for name, action in (("stop", train_step.stop), ("keep", train_step.keep), ("resume", train_step.resume)):
         parts[name].click(**on(action, ["address"], buttons), **QUIET)
-    parts["timer"].tick(**on(train_step.tick, ["watch", "address", "seen"], RUN), **TICK)
+    parts["pulse"].news(**on(train_step.tick, ["watch", "address", "seen"], RUN), **TICK)
 
 
 def _stopped(name: str) -> Callable[[Session], dict[str, Any]]:

@@ -1,13 +1,15 @@
 """Watching a run from its folder: what has been told so far, and which parts of the page that changes.
 
-A `Watch` belongs to one open page. It reads what the worker appends and remembers what it told the page, so a tick
-with nothing new changes nothing. Each answer carries a version, which the page gives back: where an answer was lost
-or overtaken by an older one, everything is told again. A watch starts nothing and can be thrown away: another one on
-the same folder shows the same.
+A `Watch` reads what the worker appends; all pages that show a run share one, so that ten tabs cost one reading and one
+drawing of each plot. A `Shown` belongs to one page and remembers what it told it. Each answer carries a version, which
+the page gives back: where an answer was lost or overtaken by an older one, everything is told again. Both start nothing
+and can be thrown away: another one on the same folder shows the same.
 """
 
 from __future__ import annotations
 
+import copy
+import functools
 import json
 import re
 import secrets
@@ -21,7 +23,9 @@ from assistant.runs import Asked, EventReader, Options, Run, RunError, state_of
 from assistant.settings import runs_folder
 from recipes import events
 
-__all__ = ["Watch", "fresh_name", "run_named", "steps_of", "watch_of"]
+__all__ = ["Shown", "Watch", "fresh_name", "run_named", "steps_of", "watch_of"]
+
+View = Callable[["Watch"], tuple[Any, Callable[[], Any]]]  # a key, and what makes the part where the key is a new one
 
 
 def run_named(name: object, runs: Path | None = None) -> Run | None:
@@ -50,7 +54,7 @@ def steps_of(options: Options) -> list[tuple[str, str]]:
 
 
 class Watch:
-    """What one open page knows of a run. Raises RunError where the folder holds none."""
+    """What a run has told so far. Raises RunError where the folder holds none."""
 
     def __init__(self, run: Run):
         self.run = run
@@ -58,8 +62,7 @@ class Watch:
         self.steps = steps_of(self.asked.options)
         self.reader = EventReader(run.folder)
         self.lock = threading.Lock()
-        self.shown: dict[str, Any] = {}
-        self.version = ""
+        self.made: dict[str, tuple[Any, Any]] = {}
         self.told: list[events.Event] = []
         self.batch: events.Batch | None = None
         self.images: events.ImagesReady | None = None
@@ -93,32 +96,31 @@ class Watch:
         kinds = (events.RunStarted, events.RunStopped, events.RunFailed, events.RunDone)
         return next((event for event in reversed(self.told) if isinstance(event, kinds)), None)
 
+    @property
+    def mark(self) -> str:
+        """Another one whenever more than a batch has happened."""
+        handed_in = self.run.folder / "submissions.json"
+        sent = handed_in.stat().st_mtime_ns if handed_in.is_file() else 0
+        stopping = "" if self.stopping is None else f"{self.stopping['keep_best']:d}"
+        return f"{self.state}.{len(self.told)}.{stopping}.{sent}"
+
     def read(self) -> None:
         """Takes in what has been told since."""
-        for event in self.reader.new():
-            if isinstance(event, events.Batch):
-                self.batch = event
-                continue
-            self.told.append(event)
-            self._take(event)
-        self.state = state_of(self.told, self.run.folder)
-
-    def changes(self, views: dict[str, Callable[[Watch], tuple[Any, Callable[[], Any]]]], seen: str) -> dict[str, Any]:
-        """The parts of the page that are to change, by name, and the version of the page that they make; nothing
-        where nothing does. `seen` is the version that the page has now. A view gives a key, and a function that makes
-        what is shown: called only where the key is another than that of what is on the page."""
         with self.lock:
-            self.read()
-            if seen != self.version:
-                self.shown.clear()
-            made = {}
-            for name, view in views.items():
-                key, make = view(self)
-                if name not in self.shown or self.shown[name] != key:
-                    made[name], self.shown[name] = make(), key
-            if made:
-                self.version = made["seen"] = secrets.token_hex(8)
-            return made
+            for event in self.reader.new():
+                if isinstance(event, events.Batch):
+                    self.batch = event
+                    continue
+                self.told.append(event)
+                self._take(event)
+            self.state = state_of(self.told, self.run.folder)
+
+    def part(self, name: str, key: Any, make: Callable[[], Any]) -> Any:
+        """That part of the page, made once for all who show it."""
+        with self.lock:
+            if name not in self.made or self.made[name][0] != key:
+                self.made[name] = key, make()
+            return copy.copy(self.made[name][1])
 
     def _take(self, event: events.Event) -> None:
         if isinstance(event, events.RunStarted):
@@ -139,12 +141,45 @@ class Watch:
             self.done = event
 
 
+class Shown:
+    """What one open page shows of a run."""
+
+    def __init__(self, watch: Watch):
+        self.watch = watch
+        self.lock = threading.Lock()
+        self.keys: dict[str, Any] = {}
+        self.version = ""
+
+    def changes(self, views: dict[str, View], seen: str) -> dict[str, Any]:
+        """The parts of the page that are to change, by name, and the version of the page that they make; nothing
+        where nothing does. `seen` is the version that the page has now: the watch's mark, and a word of this answer."""
+        with self.lock:
+            self.watch.read()
+            mark = self.watch.mark
+            if seen != self.version:
+                self.keys.clear()
+            made = {}
+            for name, view in views.items():
+                key, make = view(self.watch)
+                if name not in self.keys or self.keys[name] != key:
+                    made[name], self.keys[name] = self.watch.part(name, key, make), key
+            if made or seen.partition("-")[0] != mark:
+                self.version = made["seen"] = f"{mark}-{secrets.token_hex(8)}"
+            return made
+
+
 def watch_of(run: Run | None) -> Watch | None:
-    """A watch on a run; None where there is none, or it cannot be read."""
+    """The watch on a run; None where there is none, or it cannot be read."""
     try:
-        return Watch(run) if run else None
-    except (RunError, ValueError):
+        return _shared(run.folder, (run.folder / "run.json").stat().st_mtime_ns) if run else None
+    except (RunError, ValueError, OSError):
         return None
+
+
+@functools.lru_cache(maxsize=64)
+def _shared(folder: Path, made: int) -> Watch:
+    """One watch for all pages on a run; `made` tells it from a later run in a folder of the same name."""
+    return Watch(Run(folder))
 
 
 def _plain(name: object) -> bool:

@@ -1,0 +1,71 @@
+"""The page's pulse: once a second it asks how its run is.
+
+The answer is a few words and a number, which the browser puts into the line that is there. Only where more has happened
+(an epoch, a step, an end) is the page told to ask for the parts that changed. A window that is not in front asks every
+third second and a tab in the background nothing, so that open tabs cost the training next to nothing; a tab that is
+looked at again catches up at once.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from assistant.ui import course
+from assistant.ui.session import open_session
+from assistant.ui.watch import watch_of
+
+__all__ = ["build"]
+
+BOOT = secrets.token_hex(8)  # of this server: a page that meets another one has lost its session, and opens itself anew
+
+JS = """
+const read = (id) => document.querySelector(`#${id} :is(input, textarea)`)?.value ?? "";
+let boot = null, failed = 0, asking = false, beats = 0;
+const put = (line, words) => {
+  const at = document.querySelector(`#now .${line}`);
+  if (at && at.textContent !== words) at.textContent = words;
+};
+const beat = async () => {
+  const name = read("run-name");
+  if (document.hidden || asking || !name) return;
+  asking = true;
+  try {
+    const told = await server.pulse(name, read("me"));
+    failed = 0;
+    if (boot && told.boot !== boot) { location.reload(); return; }
+    boot = told.boot;
+    if (told.mark === undefined) return;
+    if (told.says !== undefined) {
+      put("line strong", told.says);
+      put("figures", told.figures);
+      const bar = document.querySelector("#now .bar");
+      if (bar) { bar.setAttribute("aria-valuenow", told.percent); bar.firstElementChild.style.width = told.percent + "%"; }
+    }
+    if (read("seen").split("-")[0] !== told.mark) trigger("news");
+  } catch {
+    failed += 1;
+    if (failed > 2) put("figures", "The server does not answer; the training goes on without it. Trying again.");
+  } finally { asking = false; }
+};
+setInterval(() => { if (document.hasFocus() || ++beats % 3 === 0) beat(); }, 1000);
+document.addEventListener("visibilitychange", beat);
+window.addEventListener("focus", beat);
+"""
+
+
+def build(public: bool) -> gr.HTML:
+    """The component that beats; its event `news` says that there is more to show."""
+
+    def pulse(given: Any) -> dict[str, Any]:
+        """How the run of that name is, for whoever has that key; whatever else comes in finds none."""
+        name, key = given if isinstance(given, list) and len(given) == 2 else (None, None)
+        session, _ = open_session(key, public)
+        watch = watch_of(session.find(name))
+        return {"boot": BOOT} | (course.pulse(watch) if watch else {})
+
+    functions: list[Callable[..., Any]] = [pulse]
+    return gr.HTML("", visible="hidden", elem_id="pulse", js_on_load=JS, server_functions=functions)
