@@ -46,7 +46,8 @@ class Ledger:
     def row(self, part: str, what: str, **numbers: Any) -> dict:
         """Prints and keeps a row; numbers that are None are left out."""
         made = {"part": part, "what": what, **{name: value for name, value in numbers.items() if value is not None}}
-        words = [shown(name, value) for name, value in made.items() if name not in ("part", "what")]
+        plain = {name: value for name, value in made.items() if not isinstance(value, (dict, list))}
+        words = [shown(name, value) for name, value in plain.items() if name not in ("part", "what")]
         print(f"  {what:<52}", ", ".join(words), flush=True)
         self._append(made)
         return made
