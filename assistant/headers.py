@@ -21,8 +21,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from recipes.crew import cores
 from recipes.errors import Stopped
-from recipes.pixels import MAX_PIXELS, cores, open_picture
+from recipes.pixels import MAX_PIXELS, open_picture
 
 __all__ = ["Header", "image_headers", "in_parallel", "read_header", "what_is_wrong"]
 

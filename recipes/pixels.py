@@ -12,7 +12,6 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from recipes import chance, events
+from recipes.crew import SLICE, Crew
 from recipes.dicom import dicom_picture, is_dicom
 from recipes.errors import Stopped, StorageError
 from recipes.images import Images
@@ -28,7 +28,7 @@ from recipes.store import StoredArray, digest
 __all__ = ["Pace", "Pixels", "centre_square", "decode", "fitted", "open_picture", "usual_shape"]
 
 VERSION = 1  # part of every key: raise it when the same file would give other pixels
-CHUNK = 64
+CHUNK = 4 * SLICE
 MAX_PIXELS = 178_956_970  # where Pillow, too, suspects a decompression bomb
 
 
@@ -100,7 +100,7 @@ def decode(
     width = max(short, round(short * ratio))
     key = digest("pixels", VERSION, key, short, width, larger.key if larger else "files")
     stored = StoredArray(cache / "pixels" / key, len(images), (short, width, 3), "uint8")
-    pool = ThreadPoolExecutor(workers or cores())
+    crews: list[Crew] = []
 
     def make(out: np.ndarray, first: int, last: int) -> dict:
         def one(row: int) -> list | str:
@@ -124,7 +124,9 @@ def decode(
             out[row, :, : pixels.shape[1]] = pixels
             return [pixels.shape[1], turned]
 
-        return {str(row): note for row, note in zip(range(first, last), pool.map(one, range(first, last)))}
+        if not crews:
+            crews.append(Crew(one, first, len(images), workers, should_stop))
+        return {str(row): note for row, note in zip(range(first, last), crews[0].until(last))}
 
     pace = Pace(report, {"size": size}, "resize" if larger else "decode")
     try:
@@ -132,7 +134,8 @@ def decode(
             warnings.simplefilter("ignore")
             array = stored.build(make, CHUNK, pace, should_stop)
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        for crew in crews:
+            crew.close()
     notes = [stored.notes[str(row)] for row in range(len(images))]
     broken = {row: note for row, note in enumerate(notes) if isinstance(note, str)}
     usable = [(short, *note) if not isinstance(note, str) else (short, width, False) for note in notes]
@@ -176,11 +179,6 @@ def centre_square(picture: Image.Image, size: int, scales: Sequence[tuple[int, i
     top, left = (pixels.shape[0] - size) // 2, (pixels.shape[1] - size) // 2
     square = pixels[top : top + size, left : left + size]
     return np.ascontiguousarray(square.swapaxes(0, 1) if turned else square)
-
-
-def cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
 
 
 class _Unusable(Exception):

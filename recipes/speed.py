@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import psutil
 
+from recipes.crew import cores
 from recipes.errors import Stopped
-from recipes.pixels import cores
 from recipes.store import atomic_write, digest, writable_folder
 
 if TYPE_CHECKING:

@@ -2,12 +2,16 @@
 
 An array is a folder: `data.bin` (raw rows), `rows.json` (how many rows are done, and what the maker noted of them) and,
 when all are done, `array.json`, written last. Only one process builds a folder at a time; others wait for it.
+
+Nobody waits for the disk: the rows are in the system's memory, which outlives the process. Until they have been written
+out behind, `array.json` names the boot that they belong to: after a power cut, it is not believed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import hashlib
 import json
 import os
@@ -95,7 +99,7 @@ class StoredArray:
         """
         writable_folder(self.folder)
         with self._only_one(should_stop):
-            if not ((self.folder / "array.json").exists() and self._reserved()):
+            if not (self._whole() and self._reserved()):
                 self._fill(make, chunk, told, should_stop)
         self.notes = json.loads((self.folder / "array.json").read_text())["notes"]
         os.utime(self.folder / "array.json")  # the last use, for whoever tidies up
@@ -114,25 +118,52 @@ class StoredArray:
             saved = time.monotonic()
             while done < self.rows:
                 if should_stop():
-                    self._remember(out, done, notes)
+                    self._remember(done, notes)
                     raise Stopped
                 last = min(done + chunk, self.rows)
                 notes.update(make(out, done, last))
                 done = last
                 told(done, self.rows)
                 if time.monotonic() - saved > 5:
-                    self._remember(out, done, notes)
+                    self._remember(done, notes)
                     saved = time.monotonic()
-            out.flush()
-        atomic_write(self.folder / "array.json", json.dumps({"rows": self.rows, "notes": notes}))
+            self._promise(out, notes)
+        else:
+            atomic_write(self.folder / "array.json", json.dumps({"rows": 0, "notes": notes}))
         (self.folder / "rows.json").unlink(missing_ok=True)
+
+    def _promise(self, out: np.ndarray, notes: dict[str, Any]) -> None:
+        """Says that all rows are there: in memory now, on disk once a thread has written them out behind."""
+        path, told = self.folder / "array.json", {"rows": self.rows, "notes": notes}
+
+        def written() -> None:
+            with contextlib.suppress(OSError, StorageError):  # the folder may be gone by then
+                out.flush()  # type: ignore[attr-defined]
+                if path.exists():
+                    atomic_write(path, json.dumps(told))
+
+        if not _boot():
+            out.flush()  # type: ignore[attr-defined]
+            atomic_write(path, json.dumps(told))
+            return
+        atomic_write(path, json.dumps(told | {"boot": _boot()}))
+        threading.Thread(target=written, daemon=True, name="write-behind").start()
+
+    def _whole(self) -> bool:
+        """Whether all rows are there."""
+        try:
+            told = json.loads((self.folder / "array.json").read_text())
+        except (OSError, ValueError):
+            return False
+        return told.get("boot", _boot()) == _boot()
 
     def _begun(self) -> tuple[int, dict[str, Any]]:
         try:
             begun = json.loads((self.folder / "rows.json").read_text())
         except (OSError, ValueError):
             return 0, {}
-        return (begun["done"], begun["notes"]) if self._reserved() else (0, {})
+        believed = begun.get("boot", _boot()) == _boot() and self._reserved()
+        return (begun["done"], begun["notes"]) if believed else (0, {})
 
     def _size(self) -> int:
         return self.rows * int(np.prod(self.shape)) * self.dtype.itemsize
@@ -144,10 +175,8 @@ class StoredArray:
         except OSError:
             return False
 
-    def _remember(self, out: np.ndarray, done: int, notes: dict[str, Any]) -> None:
-        if isinstance(out, np.memmap):
-            out.flush()
-        atomic_write(self.folder / "rows.json", json.dumps({"done": done, "notes": notes}))
+    def _remember(self, done: int, notes: dict[str, Any]) -> None:
+        atomic_write(self.folder / "rows.json", json.dumps({"done": done, "notes": notes, "boot": _boot()}))
 
     def _reserve(self, data: Path) -> None:
         """Room for the whole array before the first row, since a memory map on a full disk kills the process."""
@@ -177,6 +206,15 @@ class StoredArray:
             except Timeout:
                 if should_stop():
                     raise Stopped from None
+
+
+@functools.cache
+def _boot() -> str:
+    """What names the time since this machine was started; nothing where the system does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _make_room(cache: Path, size: int) -> None:

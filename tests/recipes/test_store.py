@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from types import SimpleNamespace
 
@@ -187,10 +188,39 @@ def test_a_disk_with_too_little_room_is_told_wherever_the_tests_run(tmp_path, mo
     assert not list(tmp_path.glob(".b*"))
 
 
+def written_out() -> None:
+    """Waits for what is written to disk behind."""
+    for thread in threading.enumerate():
+        if thread.name == "write-behind":
+            thread.join()
+
+
+def test_an_array_that_was_not_on_disk_at_a_power_cut_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("recipes.store._boot", lambda: "before")
+    monkeypatch.setattr("recipes.store.threading.Thread.start", lambda thread: None)  # the power went before
+    Maker().build(tmp_path / "one")
+    told = json.loads((tmp_path / "one" / "array.json").read_text())
+    assert told["boot"] == "before"
+    same = Maker()
+    same.build(tmp_path / "one")
+    assert same.asked == []
+    monkeypatch.setattr("recipes.store._boot", lambda: "after")
+    again = Maker()
+    again.build(tmp_path / "one")
+    assert len(again.asked) == 4
+
+
+def test_once_it_is_on_disk_an_array_is_believed_after_any_boot(tmp_path, monkeypatch):
+    Maker().build(tmp_path / "one")
+    written_out()
+    assert "boot" not in json.loads((tmp_path / "one" / "array.json").read_text())
+
+
 def test_arrays_long_unused_make_room_and_those_in_use_stay(tmp_path, monkeypatch):
     folder, now = tmp_path / "cache" / "kind", time.time()
     for name, hours in (("old", 800), ("older", 30), ("newer", 2), ("in_use", 0.5)):
         Maker().build(folder / name)
+        written_out()
         os.utime(folder / name / "array.json", (now - 3600 * hours,) * 2)
     free = iter([100, 10**12, 10**12])
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=next(free)))
