@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from recipes.device import on_device
 from recipes.network import Network
 from recipes.pixels import Pace
 from recipes.predicting import run_in_parts
@@ -22,6 +23,7 @@ __all__ = ["Activations", "backbone_key"]
 
 VERSION = 1
 CHUNK = 64
+HELD = 0.1  # share of a GPU's free memory that a part's activations may take there
 
 
 def backbone_key(network: Network) -> str:
@@ -31,6 +33,29 @@ def backbone_key(network: Network) -> str:
         made.update(name.encode())
         made.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return made.hexdigest()
+
+
+class Part:
+    """Activations (n, features) of n table rows; on a GPU where there is room for them."""
+
+    def __init__(self, rows: np.ndarray, array: np.ndarray, device: torch.device):
+        self.array, self.device = array, device
+        self.place = np.full(int(rows.max(initial=-1)) + 1, -1)  # of each table row in the array
+        self.place[rows] = np.arange(len(rows))
+        self.there: tuple[torch.Tensor, torch.Tensor] | None = None
+        if device.type == "cuda" and array.nbytes < HELD * torch.cuda.mem_get_info(device)[0]:
+            self.there = torch.from_numpy(np.array(array)).to(device), torch.from_numpy(self.place).to(device)
+
+    def holds(self, rows: np.ndarray) -> bool:
+        """Whether all these table rows are among its own."""
+        return bool((rows < len(self.place)).all() and (self.place[rows] >= 0).all())
+
+    def of(self, rows: np.ndarray) -> torch.Tensor:
+        """Float32 (len(rows), features) on the device."""
+        if self.there is not None:
+            array, place = self.there
+            return array[place[on_device(rows, self.device)]]
+        return on_device(self.array[self.place[rows]], self.device)
 
 
 class Activations:
@@ -43,7 +68,7 @@ class Activations:
     def __init__(self, learner: Learner):
         self.learner = learner
         self.key: str | None = None
-        self._held: dict[tuple[str, str, int], tuple[np.ndarray, np.ndarray]] = {}
+        self._held: dict[tuple[str, str, int], Part] = {}
 
     def clear(self) -> None:
         """Forgets what is held in memory; what is on disk stays."""
@@ -52,17 +77,16 @@ class Activations:
     def of(self, rows: np.ndarray) -> torch.Tensor:
         """Pooled activations of the plain views of these table rows, float32 (len(rows), features), on the learner's
         device."""
-        covered, array = self._part(np.asarray(rows))
-        places = np.searchsorted(covered, rows)
-        return torch.from_numpy(np.ascontiguousarray(array[places])).to(self.learner.device)
+        rows = np.asarray(rows)
+        return self._part(rows).of(rows)
 
-    def _part(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _part(self, rows: np.ndarray) -> Part:
         learner = self.learner
         if self.key is None:
             self.key = backbone_key(learner.network)
         for part in ("labelled", "valid", "test"):
             held = self._held.get((part, self.key, learner.size))
-            if held is not None and np.isin(rows, held[0]).all():
+            if held is not None and held.holds(rows):
                 return held
         images = learner.images
         labelled = np.flatnonzero((images.split == 0) | (images.split == 1))
@@ -72,8 +96,8 @@ class Activations:
             part, covered = "labelled", labelled
         else:
             part, covered = "test", np.sort(rows)
-        held = self._held[part, self.key, learner.size] = (covered, self._computed(covered))
-        return held
+        made = self._held[part, self.key, learner.size] = Part(covered, self._computed(covered), learner.device)
+        return made
 
     def _computed(self, rows: np.ndarray) -> np.ndarray:
         learner, network = self.learner, self.learner.network
@@ -92,6 +116,7 @@ class Activations:
             return {}
 
         try:
-            return stored.build(make, CHUNK, Pace(learner.tell, learner.place(), "activations"), learner.should_stop)
+            chunk = max(CHUNK, learner.pass_size()) if learner.device.type == "cuda" else CHUNK
+            return stored.build(make, chunk, Pace(learner.tell, learner.place(), "activations"), learner.should_stop)
         finally:
             network.train(training)

@@ -7,12 +7,14 @@ rotation up to 10 degrees, lighting .05, zoom up to 1.1, mirrored at the borders
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from recipes import chance
+from recipes.device import on_device
 from recipes.errors import RecipeError
 from recipes.pixels import Pixels
 
@@ -72,7 +74,9 @@ class Viewer:
         self.std = torch.tensor(std, device=device).view(1, 3, 1, 1)
         self.store: torch.Tensor | None = None
         if device.type == "cuda" and pixels.array.nbytes < share * torch.cuda.mem_get_info(device)[0]:
-            self.store = torch.from_numpy(np.ascontiguousarray(pixels.array)).to(device)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the array may only be read, which is all that is done
+                self.store = torch.from_numpy(np.ascontiguousarray(pixels.array)).to(device)
 
     def plain(self, rows: np.ndarray) -> torch.Tensor:
         """The centre square of each image, nothing random."""
@@ -95,7 +99,7 @@ class Viewer:
 
     def _gather(self, rows: np.ndarray) -> torch.Tensor:
         if self.store is not None:
-            batch = self.store[torch.from_numpy(np.asarray(rows)).to(self.device)]
+            batch = self.store[on_device(rows, self.device)]
         else:
             batch = torch.from_numpy(self.pixels.array[rows]).to(self.device)
         return batch.permute(0, 3, 1, 2).float().div_(255)
@@ -151,7 +155,7 @@ class Viewer:
         return batch.sub_(self.mean).div_(self.std).contiguous(memory_format=torch.channels_last)
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).to(self.device)
+        return on_device(np.asarray(array, dtype=np.float32), self.device)
 
 
 def _flips(style: str, draw: np.ndarray) -> np.ndarray:

@@ -74,6 +74,8 @@ class Recipe:
                     for number in range(begun, len(self.steps) + 1):
                         self._carry_out(learner, number)
                 finally:
+                    if learner.checkpoints is not None:
+                        learner.checkpoints.settle()
                     learner.load_best()
                     learner.checkpoints, learner.step, learner.of = None, 0, 0
                 loss, metrics = learner.evaluate()

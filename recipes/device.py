@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from recipes.errors import RecipeError
 
-__all__ = ["chosen_device", "chosen_precision"]
+__all__ = ["chosen_device", "chosen_precision", "on_device", "pass_size"]
+
+PASSED = 512  # images at once that keep a large GPU busy
+PER_GIGABYTE = 8  # images of 224 × 224 that are passed at once for each gigabyte of a GPU's memory
 
 
 def chosen_device(name: str) -> torch.device:
     """That device; for auto the one that Accelerate gives this process. Raises RecipeError."""
+    device = _chosen(name)
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True  # shapes are few and fixed: the search for kernels pays
+    return device
+
+
+def _chosen(name: str) -> torch.device:
     if name != "auto":
         try:
             device = torch.device(name)
@@ -23,6 +34,19 @@ def chosen_device(name: str) -> torch.device:
     from accelerate import PartialState
 
     return torch.device(str(PartialState().device))
+
+
+def on_device(array: np.ndarray, device: torch.device) -> torch.Tensor:
+    """The array there. A GPU is not waited for: what is small has left the array when this returns."""
+    return torch.from_numpy(np.ascontiguousarray(array)).to(device, non_blocking=True)
+
+
+def pass_size(device: torch.device, batch_size: int, size: int) -> int:
+    """Images of that size to pass through a network at once, where nothing is learned."""
+    if device.type != "cuda":
+        return batch_size
+    memory = torch.cuda.get_device_properties(device).total_memory / 1e9
+    return int(np.clip(PER_GIGABYTE * memory * (224 / size) ** 2, batch_size, max(batch_size, PASSED)))
 
 
 def chosen_precision(name: str, device: torch.device) -> str:

@@ -21,6 +21,7 @@ from recipes import chance, events, lr_finder, schedules, training
 from recipes.advice import advise
 from recipes.errors import Stopped
 from recipes.pixels import Pace
+from recipes.replay import Replay, skip_unless_finite
 from recipes.tasks import loss_of
 from recipes.training import Plan, Progress
 
@@ -40,10 +41,11 @@ def fit(learner: Learner, plan: Plan, rates: tuple[float, float, float]) -> list
     progress = learner.taken_up(optimizer, average)
     told = [events.Epoch(**epoch) for epoch in progress.told]
     pace = Pace(learner.tell, learner.place(), "train")
+    replay = _replay(learner, plan, optimizer)
     try:
         while progress.epoch < plan.epochs and not progress.over:
             start = time.monotonic()
-            train_loss = _train_epoch(learner, plan, progress.epoch, optimizer, average, pace)
+            train_loss = _train_epoch(learner, plan, progress.epoch, optimizer, average, pace, replay)
             with learner.averaged(average):
                 told.append(_validate(learner, plan, progress, train_loss, rates[-1], start))
             _close_cycle(learner, plan, progress)
@@ -84,11 +86,11 @@ def sweep(learner: Learner, start: float, end: float, batches: int, pick: str) -
         for number, rows in enumerate(_sweep_rows(learner, batches)):
             learner.obey()
             for group in optimizer.param_groups:
-                group["lr"] = group["rate"] * factors[number]
+                training.set_rate(group, group["rate"] * factors[number])
             loss, before = _train_batch(learner, rows, optimizer, (learner.fits, SWEEP, number), begun)
-            losses.append(loss)
-            starting.append(before)
-            pace(number + 1, batches, loss=loss, lr=factors[number])
+            losses.append(loss.item())
+            starting.append(before.item())
+            pace(number + 1, batches, loss=losses[-1], lr=factors[number])
             if _diverged(_compared(losses, starting)):
                 break
     finally:
@@ -109,64 +111,110 @@ def _compared(losses: list[float], starting: list[float]) -> np.ndarray:
     return np.mean(starting) * lr_finder.smoothed(losses) / np.maximum(lr_finder.smoothed(starting), 1e-12)
 
 
-def _train_epoch(learner: Learner, plan: Plan, epoch: int, optimizer, average, pace: Pace) -> float:
-    """One pass over the training images; the mean loss, NaN as soon as a batch's loss is not finite."""
+def _train_epoch(
+    learner: Learner, plan: Plan, epoch: int, optimizer, average, pace: Pace, replay: Replay | None
+) -> float:
+    """One pass over the training images; the mean loss, NaN as soon as a batch's loss is known not to be finite."""
     batches = training.batches_of(learner.images.train.rows, learner.batch_size, learner.seed, learner.fits, epoch)
     learner.network.train()
-    total, seen, start = 0.0, 0, time.monotonic()
+    losses, seen, start, total = training.Losses(), 0, time.monotonic(), plan.epochs * len(batches)
     for number, rows in enumerate(batches):
         learner.obey()
         at = epoch * len(batches) + number
         for group in optimizer.param_groups:
-            group["lr"] = group["rate"] * float(plan.factors[at])
+            training.set_rate(group, group["rate"] * float(plan.factors[at]))
             if plan.momenta is not None:
                 group["betas"] = (float(plan.momenta[at]), training.BETAS[1])
-        loss, _ = _train_batch(learner, rows, optimizer, (learner.fits, epoch, number))
-        if not np.isfinite(loss):
+        loss, _ = _train_batch(learner, rows, optimizer, (learner.fits, epoch, number), replay=replay)
+        losses.add(loss, len(rows))
+        seen += len(rows)
+        due = pace.due(at + 1, total) or number + 1 == len(batches)
+        if (due or not loss.is_cuda) and not losses.read():
             return float("nan")
         if average is not None:
             average.update(learner.network)
-        total, seen = total + loss * len(rows), seen + len(rows)
-        speed = seen / max(time.monotonic() - start, 1e-9)
-        lr = optimizer.param_groups[-1]["lr"]
-        more = {"loss": loss, "lr": lr, "images_per_second": speed, "memory": learner.memory()}
-        pace(at + 1, plan.epochs * len(batches), epoch=epoch + 1, **more)
-    return total / seen
+        if due:
+            pace(
+                at + 1,
+                total,
+                epoch=epoch + 1,
+                loss=losses.last,
+                lr=optimizer.param_groups[-1]["rate"] * float(plan.factors[at]),
+                images_per_second=seen / max(time.monotonic() - start, 1e-9),
+                memory=learner.memory(),
+            )
+    return losses.mean
+
+
+def _replay(learner: Learner, plan: Plan, optimizer) -> Replay | None:
+    """What records a fit's steps, on a GPU where nothing but the rates changes from one to the next."""
+    if learner.device.type != "cuda" or plan.momenta is not None:
+        return None
+
+    def loss(inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        logits = learner.training_logits(learner.network, inputs).float()
+        return loss_of(learner.images.task, logits, targets, learner.smoothing)
+
+    return Replay(learner, optimizer, loss)
 
 
 def _train_batch(
-    learner: Learner, rows: np.ndarray, optimizer, place: tuple[int, int, int], begun: Network | None = None
-) -> tuple[float, float]:
-    """One step on one batch: its loss, and the loss of the network `begun` on the same views where one is given.
+    learner: Learner,
+    rows: np.ndarray,
+    optimizer,
+    place: tuple[int, int, int],
+    begun: Network | None = None,
+    replay: Replay | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """One step on one batch: its loss, and the loss of the network `begun` on the same views where one is given; both
+    on the device.
 
     What memory cannot hold at once goes through in parts, to the same gradient.
     """
-    targets = torch.from_numpy(learner.images.targets[rows]).to(learner.device)
+    targets = learner.targets_of(rows)
+
+    def seed_of(part: int) -> int:
+        return chance.number(learner.seed, *place, part)
 
     def loss_of_part(network: Network, inputs: torch.Tensor, part: np.ndarray) -> torch.Tensor:
-        torch.manual_seed(chance.number(learner.seed, *place, int(part[0])))
+        torch.manual_seed(seed_of(int(part[0])))
         logits = learner.training_logits(network, inputs).float()
-        return loss_of(learner.images.task, logits, targets[part], learner.smoothing) * (len(part) / len(rows))
+        some = targets if len(part) == len(rows) else targets[part]
+        return loss_of(learner.images.task, logits, some, learner.smoothing) * (len(part) / len(rows))
 
-    def work(parts: int) -> tuple[float, float]:
-        optimizer.zero_grad(set_to_none=True)
-        total, before = 0.0, 0.0
+    def work(parts: int) -> tuple[torch.Tensor, torch.Tensor, bool]:
+        total, before = torch.zeros(2, device=learner.device)
         for part in np.array_split(np.arange(len(rows)), min(parts, most)):
             inputs = learner.training_inputs(rows[part], place)
+            if replay is not None and parts == 1:
+                played = replay.step(inputs, targets, seed_of(0))
+                if played is not None:
+                    return played, before, True
+            if part[0] == 0:
+                optimizer.zero_grad(set_to_none=True)
             if begun is not None:
                 with torch.no_grad():
-                    before += loss_of_part(begun, inputs, part).item()
+                    before = before + loss_of_part(begun, inputs, part)
             loss = loss_of_part(learner.network, inputs, part)
             loss.backward()
-            total += loss.item()
-        return total, before
+            total = total + loss.detach()
+        return total, before, False
 
     most = max(1, len(rows) // 2)
-    (loss, before), parts = training.halving(work, min(learner.parts, most), most, learner.gave_way)
+    (loss, before, stepped), parts = training.halving(work, min(learner.parts, most), most, learner.gave_way)
     learner.parts = max(learner.parts, parts)
-    if np.isfinite(loss):
-        optimizer.step()
+    if not stepped:
+        _step(optimizer, loss)
     return loss, before
+
+
+def _step(optimizer, loss: torch.Tensor) -> None:
+    """A step, unless the loss is not finite."""
+    if loss.is_cuda:
+        skip_unless_finite(optimizer, loss)
+        optimizer.step()
+    elif np.isfinite(loss.item()):
+        optimizer.step()
 
 
 def _validate(
@@ -179,7 +227,7 @@ def _validate(
     best = _better(key, learner.best[0] if learner.best else None)
     if best:
         state = learner.network.state_dict()
-        learner.best = (key, {name: tensor.detach().to("cpu", copy=True) for name, tensor in state.items()})
+        learner.best = (key, {name: tensor.detach().clone() for name, tensor in state.items()})
     if _better(key, progress.best_in_fit):
         progress.best_in_fit = key
     last = (progress.epoch + 1) * learner.batches() - 1

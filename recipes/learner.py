@@ -15,7 +15,7 @@ from recipes import events, exporting, fitting, predicting, progress, state, tra
 from recipes.activations import Activations
 from recipes.augment import SIDE_ON, Augmentation, Viewer
 from recipes.checkpoints import Checkpoints
-from recipes.device import chosen_device, chosen_precision
+from recipes.device import chosen_device, chosen_precision, on_device, pass_size
 from recipes.errors import RecipeError, Stopped
 from recipes.images import Images
 from recipes.lr_finder import PICKS, SweepResult
@@ -103,6 +103,7 @@ class Learner:
         self.shelf = Shelf(images, crop, self.cache, max(size, largest or 0))
         self.activations = Activations(self)
         self._viewers: dict[int, Viewer] = {}
+        self._targets: tuple[Images, torch.Tensor] | None = None
         self._pending: tuple[training.Progress, dict[str, torch.Tensor]] | None = None
         self.freeze()
 
@@ -246,6 +247,14 @@ class Learner:
         """Logits of `training_inputs`, by this learner's network or by a copy of it."""
         return self.forward(network.head_on if self.network.frozen_to == 2 else network, inputs)
 
+    def targets_of(self, rows: np.ndarray) -> torch.Tensor:
+        """The targets of these table rows, on the device; a GPU holds those of the whole table."""
+        if self.device.type != "cuda":
+            return torch.from_numpy(self.images.targets[rows]).to(self.device)
+        if self._targets is None or self._targets[0] is not self.images:
+            self._targets = self.images, torch.from_numpy(self.images.targets).to(self.device)
+        return self._targets[1][on_device(rows, self.device)]
+
     def precompute_activations(self) -> None:
         """Computes the activations of all labelled images now, where the body is frozen."""
         if self.network.frozen_to == 2:
@@ -308,7 +317,7 @@ class Learner:
     def checkpoint(self, progress: training.Progress | None = None, optimizer=None, average=None) -> None:
         """Writes the whole state, if a recipe or run has said where."""
         if self.checkpoints is not None:
-            self.checkpoints.write(*state.pack(self, progress, optimizer, average))
+            self.checkpoints.write_behind(*state.pack(self, progress, optimizer, average))
 
     def restore(self, saved: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
         """Puts the learner back where a checkpoint was written."""
@@ -358,6 +367,10 @@ class Learner:
         """Tells that memory ran out and what is done about it."""
         text = f"out of memory: batches of {self.batch_size} now go through in {parts} parts, which is slower"
         self.tell(events.Warned(text=text, **self.place()))
+
+    def pass_size(self) -> int:
+        """Images that go through the network at once where nothing is learned."""
+        return pass_size(self.device, self.batch_size, self.size)
 
     def memory(self) -> int | None:
         """Bytes of GPU memory in use, None without a GPU."""

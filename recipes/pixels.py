@@ -67,13 +67,20 @@ class Pace:
         self.first: int | None = None
 
     def __call__(self, done: int, total: int, **more) -> None:
+        if self.due(done, total):
+            self.told(done, total, **more)
+
+    def due(self, done: int, total: int) -> bool:
+        """Whether it is time to tell something again."""
         now = time.monotonic()
         if self.first is None:
             self.first, self.start = done, now
-        if done < total and now - self.told_at < 0.25:
-            return
-        self.told_at = now
-        spent, made = now - self.start, done - self.first
+        return done >= total or now - self.told_at >= 0.25
+
+    def told(self, done: int, total: int, **more) -> None:
+        """Tells it."""
+        self.told_at = now = time.monotonic()
+        spent, made = now - self.start, done - (self.first or 0)
         left = spent / made * (total - done) if made else None
         pace = {"seconds_left": left, "done": done, "total": total}
         self.report(events.Batch(stage=self.stage, **self.place, **pace, **self.more, **more))

@@ -87,12 +87,12 @@ def _passed(learner: Learner, rows: np.ndarray, view: Callable[[np.ndarray], tor
     pace = Pace(learner.tell, learner.place(), stage)
     out, done = [], 0
     with torch.inference_mode():
-        for some in np.array_split(rows, max(1, -(-len(rows) // learner.batch_size))):
+        for some in np.array_split(rows, max(1, -(-len(rows) // learner.pass_size()))):
             learner.obey()
-            out.append(run_in_parts(learner, learner.network, view(some)).float().cpu())
+            out.append(run_in_parts(learner, learner.network, view(some)).float())
             done += len(some)
             pace(done, len(rows))
-    return torch.cat(out)
+    return torch.cat(out).cpu()
 
 
 def _split(learner: Learner, name: str) -> Split:

@@ -13,7 +13,17 @@ import torch
 from recipes import chance, schedules
 from recipes.errors import RecipeError
 
-__all__ = ["Average", "Plan", "Progress", "halving", "is_out_of_memory", "optimizer_for", "rates_for"]
+__all__ = [
+    "Average",
+    "Losses",
+    "Plan",
+    "Progress",
+    "halving",
+    "is_out_of_memory",
+    "optimizer_for",
+    "rates_for",
+    "set_rate",
+]
 
 DECAY = 0.01
 BETAS = (0.9, 0.99)
@@ -88,6 +98,7 @@ def optimizer_for(network, rates: tuple[float, float, float]) -> torch.optim.Opt
     """AdamW (Loshchilov & Hutter 2019) on the layer groups that learn, one rate each; biases and norms are not
     decayed."""
     parameters = dict(network.named_parameters())
+    on_gpu = next(network.parameters()).is_cuda  # there, rates lie on the device: a recorded step reads them
     groups = []
     for number, (names, rate) in enumerate(zip(network.groups, rates)):
         for decayed in (True, False):
@@ -98,13 +109,49 @@ def optimizer_for(network, rates: tuple[float, float, float]) -> torch.optim.Opt
                 groups.append(
                     {
                         "params": chosen,
-                        "lr": rate,
+                        "lr": torch.tensor(rate, device="cuda") if on_gpu else rate,
                         "rate": rate,
                         "group": number,
                         "weight_decay": DECAY if decayed else 0.0,
                     }
                 )
-    return torch.optim.AdamW(groups, betas=BETAS, fused=True)
+    return torch.optim.AdamW(groups, betas=BETAS, fused=True, capturable=on_gpu)
+
+
+def set_rate(group: dict[str, Any], rate: float) -> None:
+    """The learning rate of an optimizer's group from now on."""
+    if isinstance(group["lr"], torch.Tensor):
+        group["lr"].fill_(rate)
+    else:
+        group["lr"] = rate
+
+
+class Losses:
+    """The losses of an epoch's batches. A GPU is not waited for: there they are read when somebody looks."""
+
+    def __init__(self):
+        self.total, self.images, self.last = 0.0, 0, float("nan")
+        self._unread: list[tuple[torch.Tensor, int]] = []
+
+    def add(self, loss: torch.Tensor, images: int) -> None:
+        """A batch's mean loss, and how many images it had."""
+        self._unread.append((loss, images))
+        if not loss.is_cuda:
+            self.read()
+
+    def read(self) -> bool:
+        """Takes in what has come; whether all losses so far are finite."""
+        if self._unread:
+            values = torch.stack([loss for loss, _ in self._unread]).tolist()
+            for value, (_, images) in zip(values, self._unread):
+                self.total, self.images, self.last = self.total + value * images, self.images + images, value
+            self._unread.clear()
+        return bool(np.isfinite(self.total)) or not self.images
+
+    @property
+    def mean(self) -> float:
+        """The mean over images."""
+        return self.total / max(self.images, 1)
 
 
 class Average:

@@ -89,3 +89,21 @@ def test_clearing_removes_them_all(tmp_path):
     checkpoints.write(*state(1))
     checkpoints.clear()
     assert checkpoints.latest() is None
+
+
+def test_what_is_written_behind_is_what_the_tensors_were(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    told, tensors = {"step": 1}, {"a": torch.zeros(1_000_000)}
+    checkpoints.write_behind(told, tensors)
+    tensors["a"].fill_(9)  # training goes on
+    saved, found, _ = checkpoints.latest()
+    assert saved["step"] == 1
+    assert torch.equal(found["a"], torch.zeros(1_000_000))
+
+
+def test_a_checkpoint_that_could_not_be_written_behind_is_told_at_the_next(tmp_path):
+    (tmp_path / "file").write_text("")
+    checkpoints = Checkpoints(tmp_path / "file" / "c")
+    checkpoints.write_behind(*state(1))
+    with pytest.raises(StorageError):
+        checkpoints.write_behind(*state(2))

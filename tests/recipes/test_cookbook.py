@@ -441,7 +441,7 @@ def test_a_full_disk_is_told_and_the_run_goes_on_from_what_was_saved(
     make_learner, uninterrupted, tmp_path, monkeypatch
 ):
     wanted, _ = uninterrupted(make_learner)
-    write, written = Checkpoints.write, []
+    write, written = Checkpoints.write_behind, []
 
     def full(self, state, tensors):
         written.append(state)
@@ -449,7 +449,7 @@ def test_a_full_disk_is_told_and_the_run_goes_on_from_what_was_saved(
             monkeypatch.setattr(os, "fsync", lambda file: (_ for _ in ()).throw(OSError(28, "No space left on device")))
         write(self, state, tensors)
 
-    monkeypatch.setattr(Checkpoints, "write", full)
+    monkeypatch.setattr(Checkpoints, "write_behind", full)
     with pytest.raises(RecipeError, match=r"the disk is full: .*; free some space, then resume"):
         SHORT.run(make_learner(), checkpoints=tmp_path / "checkpoints")
     monkeypatch.undo()
