@@ -15,13 +15,6 @@ PER_GIGABYTE = 8  # images of 224 × 224 that are passed at once for each gigaby
 
 def chosen_device(name: str) -> torch.device:
     """That device; for auto the one that Accelerate gives this process. Raises RecipeError."""
-    device = _chosen(name)
-    if device.type == "cuda":
-        torch.backends.cudnn.benchmark = True  # shapes are few and fixed: the search for kernels pays
-    return device
-
-
-def _chosen(name: str) -> torch.device:
     if name != "auto":
         try:
             device = torch.device(name)

@@ -151,8 +151,8 @@ def _replay(learner: Learner, plan: Plan, optimizer) -> Replay | None:
     if learner.device.type != "cuda" or plan.momenta is not None:
         return None
 
-    def loss(inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        logits = learner.training_logits(learner.network, inputs).float()
+    def loss(views: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        logits = learner.training_logits(learner.network, learner.training_inputs(views)).float()
         return loss_of(learner.images.task, logits, targets, learner.smoothing)
 
     return Replay(learner, optimizer, loss)
@@ -185,11 +185,12 @@ def _train_batch(
     def work(parts: int) -> tuple[torch.Tensor, torch.Tensor, bool]:
         total, before = torch.zeros(2, device=learner.device)
         for part in np.array_split(np.arange(len(rows)), min(parts, most)):
-            inputs = learner.training_inputs(rows[part], place)
+            views = learner.training_views(rows[part], place)
             if replay is not None and parts == 1:
-                played = replay.step(inputs, targets, seed_of(0))
+                played = replay.step(views, targets, seed_of(0))
                 if played is not None:
                     return played, before, True
+            inputs = learner.training_inputs(views)
             if part[0] == 0:
                 optimizer.zero_grad(set_to_none=True)
             if begun is not None:

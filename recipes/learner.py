@@ -231,14 +231,16 @@ class Learner:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             return function(batch)
 
-    def training_inputs(self, rows: np.ndarray, place: tuple[int, ...]) -> torch.Tensor:
-        """What learns from: activations (cached ones, or those of random views) where the head alone learns, else
-        random views drawn from (seed, place, row)."""
-        alone = self.network.frozen_to == 2
-        if alone and self.precompute:
+    def training_views(self, rows: np.ndarray, place: tuple[int, ...]) -> torch.Tensor:
+        """What a batch is seen as: random views drawn from (seed, place, row), or cached activations where the head alone
+        learns from those."""
+        if self.network.frozen_to == 2 and self.precompute:
             return self.activations.of(rows)
-        views = self.viewer.random(rows, self.augmentation, self.seed, *place[:2])
-        if not alone:
+        return self.viewer.random(rows, self.augmentation, self.seed, *place[:2])
+
+    def training_inputs(self, views: torch.Tensor) -> torch.Tensor:
+        """What learns from `training_views`: where the head alone learns, their activations."""
+        if self.network.frozen_to != 2 or self.precompute:
             return views
         with torch.no_grad():
             return self.forward(self.network.features, views)

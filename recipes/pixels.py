@@ -23,7 +23,7 @@ from recipes.crew import SLICE, Crew
 from recipes.dicom import dicom_picture, is_dicom
 from recipes.errors import Stopped, StorageError
 from recipes.images import Images
-from recipes.store import StoredArray, digest
+from recipes.store import StoredArray, digest, put_row
 
 __all__ = ["Pace", "Pixels", "centre_square", "decode", "fitted", "open_picture", "usual_shape"]
 
@@ -128,7 +128,7 @@ def decode(
                 if turned:
                     picture = picture.transpose(Image.Transpose.TRANSPOSE)
             pixels = fitted(picture, short, width)
-            out[row, :, : pixels.shape[1]] = pixels
+            put_row(out, row, pixels)
             return [pixels.shape[1], turned]
 
         if not crews:

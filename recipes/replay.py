@@ -27,13 +27,13 @@ Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 @dataclass(frozen=True)
 class _Recorded:
     graph: torch.cuda.CUDAGraph
-    inputs: torch.Tensor
+    views: torch.Tensor
     targets: torch.Tensor
     loss: torch.Tensor
 
 
 class Replay:
-    """The steps of one fit: `loss_of(inputs, targets)` gives a batch's mean loss.
+    """The steps of one fit: `loss_of(views, targets)` gives a batch's mean loss.
 
     Where a step cannot be recorded (a network that asks the GPU something while it runs, too little memory), it is carried
     out as ever.
@@ -46,50 +46,51 @@ class Replay:
         self.possible = True
         self.aside = torch.cuda.Stream(learner.device)
 
-    def step(self, inputs: torch.Tensor, targets: torch.Tensor, seed: int) -> torch.Tensor | None:
+    def step(self, views: torch.Tensor, targets: torch.Tensor, seed: int) -> torch.Tensor | None:
         """The batch's loss, on the device, after a step; None where it has to be carried out by whoever asks."""
-        shape = (inputs.shape, targets.shape)
+        shape = (views.shape, targets.shape)
         played = self.recorded.get(shape)
         self.seen[shape] += 1
         if played is None and (not self.possible or self.seen[shape] <= WARM or len(self.recorded) == SHAPES):
             return None
         if played is None:
-            played = self._record(inputs, targets)
+            played = self._record(views, targets)
             if played is None:
                 return None
             self.recorded[shape] = played
-        played.inputs.copy_(inputs)
+        played.views.copy_(views)
         played.targets.copy_(targets)
         torch.manual_seed(seed)
         played.graph.replay()
         return played.loss.clone()
 
-    def _record(self, inputs: torch.Tensor, targets: torch.Tensor) -> _Recorded | None:
-        inputs, targets = inputs.detach().clone(memory_format=torch.preserve_format), targets.clone()
+    def _record(self, views: torch.Tensor, targets: torch.Tensor) -> _Recorded | None:
+        views, targets = views.detach().clone(memory_format=torch.preserve_format), targets.clone()
         graph = torch.cuda.CUDAGraph()
         first = next(iter(self.recorded.values()), None)
         self.optimizer.zero_grad(set_to_none=True)
         torch.cuda.empty_cache()
         try:
-            self._warm(inputs, targets)
+            self._warm(views, targets)
             with torch.cuda.graph(graph, pool=first.graph.pool() if first else None):
-                loss = self.loss_of(inputs, targets)
+                loss = self.loss_of(views, targets)
                 loss.backward()
                 skip_unless_finite(self.optimizer, loss)
                 self.optimizer.step()
         except RuntimeError:  # torch's own words for all that a recording does not allow
             self.possible = False
             self.optimizer.zero_grad(set_to_none=True)
-            torch.cuda.synchronize(self.learner.device)
+            with torch.cuda.graph(torch.cuda.CUDAGraph()):  # ends what the failed one left of a recording's state
+                torch.zeros(1, device=self.learner.device)
             return None
-        return _Recorded(graph, inputs, targets, loss.detach())
+        return _Recorded(graph, views, targets, loss.detach())
 
-    def _warm(self, inputs: torch.Tensor, targets: torch.Tensor) -> None:
+    def _warm(self, views: torch.Tensor, targets: torch.Tensor) -> None:
         """A pass forth and back on another stream, as recording asks for: it leaves no trace but a BatchNorm's."""
         kept = {name: buffer.clone() for name, buffer in self.learner.network.named_buffers()}
         self.aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self.aside):
-            self.loss_of(inputs, targets).backward()
+            self.loss_of(views, targets).backward()
         torch.cuda.current_stream().wait_stream(self.aside)
         self.optimizer.zero_grad(set_to_none=True)
         with torch.no_grad():

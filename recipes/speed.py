@@ -264,7 +264,9 @@ class _Probe:
 
         learner = self.learner
         rows = self._rows(number)
-        logits = learner.training_logits(learner.network, learner.training_inputs(rows, (0, 0, 0))).float()
+        logits = learner.training_logits(
+            learner.network, learner.training_inputs(learner.training_views(rows, (0, 0, 0)))
+        ).float()
         return torch.nn.functional.cross_entropy(logits, torch.zeros(number, dtype=torch.long, device=learner.device))
 
     def _trained(self, number: int) -> None:
@@ -299,7 +301,9 @@ class _Probe:
         learner, asked = self.learner, min(self.learner.batch_size, HEADS)
         learner.freeze()
         learner.network.train()
-        views = self._timed(lambda: learner.training_inputs(self._rows(batch), (0, 0, 0))) / batch
+        views = (
+            self._timed(lambda: learner.training_inputs(learner.training_views(self._rows(batch), (0, 0, 0)))) / batch
+        )
         features = torch.randn(asked, learner.network.width, device=learner.device)
 
         def step() -> None:

@@ -29,7 +29,7 @@ from recipes.errors import Stopped, StorageError
 
 RESERVE = 200_000_000  # bytes that are left free for checkpoints and results
 
-__all__ = ["StoredArray", "atomic_write", "default_cache", "digest", "writable_folder"]
+__all__ = ["StoredArray", "atomic_write", "default_cache", "digest", "put_row", "writable_folder"]
 
 
 def default_cache() -> Path:
@@ -76,6 +76,27 @@ def atomic_write(path: Path, content: bytes | str) -> None:
         with contextlib.suppress(OSError):
             half.unlink()
         raise _storage_error(path, error) from None
+
+
+def put_row(out: np.ndarray, row: int, part: np.ndarray) -> None:
+    """Writes the leading columns of a row (height, width, channels), zeros behind them.
+
+    One write to the file, where that is possible: the map would fault once for every 4 kB of it.
+    """
+    if not (isinstance(out, np.memmap) and out.filename and hasattr(os, "pwrite")):
+        out[row, :, : part.shape[1]] = part
+        return
+    if part.shape != out.shape[1:]:
+        part = np.pad(part, ((0, 0), (0, out.shape[2] - part.shape[1]), (0, 0)))
+    data = np.ascontiguousarray(part).data.cast("B")
+    at = out.offset + row * data.nbytes
+    file = os.open(str(out.filename), os.O_WRONLY)
+    try:
+        while data:
+            written = os.pwrite(file, data, at)
+            data, at = data[written:], at + written
+    finally:
+        os.close(file)
 
 
 class StoredArray:
