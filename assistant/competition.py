@@ -61,12 +61,15 @@ class Labels(BaseModel):
 
 
 class Finding(BaseModel):
-    """One thing that was understood: what, why, and what else it might have been. `--set field=…` overrules it."""
+    """One thing that was understood: what, why, and what else it might have been. `--set field=…` overrules it: `said`
+    is what would say this very answer ("" where that takes more than a word), `choices` are values that say another."""
 
     field: str
     answer: str
     why: str
     others: list[str] = Field(default_factory=list)
+    said: str = ""
+    choices: list[str] = Field(default_factory=list)
 
 
 class Answer(BaseModel):

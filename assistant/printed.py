@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assistant.choices import setting_of
 from recipes.errors import few
 
 if TYPE_CHECKING:
@@ -184,24 +185,9 @@ def _why(finding: Finding | None) -> Lines:
     """The reason of a finding, and what would say that it is another one."""
     if finding is None:
         return []
-    others = dict.fromkeys(_setting(finding.field, other) for other in finding.others)
+    others = dict.fromkeys(setting_of(finding.field, other) for other in finding.others)
     reasons = [(f"since {finding.why}", WHY)] if finding.why else []
     return reasons + [(f"or --set {shlex.quote(f'{finding.field}={other}')}", "cyan") for other in others if other]
-
-
-def _setting(field: str, other: str) -> str:
-    """What `--set` has to be given for a runner-up, "" where it cannot be said in a word."""
-    if field == "group":
-        return other.partition(" of ")[0]
-    if field != "labels":
-        return other
-    if other.startswith("the names of the pictures"):
-        return "names"
-    file, colon, rest = other.partition(": ")
-    if not colon or "/<class>" in file:
-        return "folders" if "/<class>" in other else ""
-    column = rest.partition(" (")[0]
-    return "" if "…" in column else f"{file}:{column}"
 
 
 # ---------------------------------------------------------------- an exploration

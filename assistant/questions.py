@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from assistant.competition import TaskName
+from assistant.competition import CompetitionError, TaskName
 from assistant.labelling import same_words
 from assistant.templates import Template
-from recipes.tasks import sorted_classes
+from recipes.tasks import TASK_NAMES, sorted_classes
 
-__all__ = ["Question", "question_of", "tags_in"]
+__all__ = ["Question", "is_number", "question_as", "question_of", "tags_in"]
 
 NUMBERS = frozenset({"rmse", "mae", "mcrmse", "r2", "rmsle"})
 CLASSES = frozenset(
@@ -44,7 +44,7 @@ def question_of(
         return _several(targets, columns)
     texts = [row[0].strip() for row in targets if row[0].strip()]
     distinct = Counter(texts)
-    if distinct and all(_is_number(text) for text in distinct):
+    if distinct and all(is_number(text) for text in distinct):
         return _numbers(distinct, columns, template, metric)
     mark = _separator(distinct, template, metric)
     if mark:
@@ -58,6 +58,27 @@ def question_of(
     return Question(
         "single_label", list(sorted_classes(list(distinct))), why=f"there are {len(distinct)} different labels"
     )
+
+
+def question_as(wanted: str, targets: Sequence[tuple[str, ...]], columns: Sequence[str]) -> Question:
+    """The question of that task, whatever the targets look like. Raises CompetitionError where they cannot be its."""
+    if wanted not in TASK_NAMES:
+        raise CompetitionError(f"no such task: {wanted}; there are {', '.join(TASK_NAMES)}")
+    if wanted == "regression":
+        odd = [cell for row in targets for cell in row if cell.strip() and not is_number(cell.strip())]
+        if odd or not columns:
+            found = f"labels such as {odd[0][:40]!r}" if odd else "the labels are names"
+            raise CompetitionError(
+                f"no numbers to predict: {found} (task=regression); take single_label or multi_label"
+            )
+        return Question("regression", list(columns))
+    if len(columns) > 1:
+        return Question(wanted, list(columns))  # type: ignore[arg-type]
+    texts = sorted({target[0].strip() for target in targets} - {""})
+    if wanted == "single_label":
+        return Question("single_label", list(sorted_classes(texts)))
+    mark = next((mark for mark in (",", "|", ";", " ") if any(mark in text for text in texts)), " ")
+    return Question("multi_label", list(sorted_classes([tag for text in texts for tag in tags_in(text, mark)])), mark)
 
 
 def tags_in(text: str, mark: str) -> list[str]:
@@ -164,5 +185,6 @@ def _longest(distinct: Counter[str]) -> str:
     return max(sorted(distinct), key=len)[:60]
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a cell is a number, with a fraction or an exponent or without."""
     return bool(re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", text, re.I))

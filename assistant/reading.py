@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from assistant import scoring
+from assistant.choices import with_choices
 from assistant.competition import Answer, Competition, CompetitionError, Finding, Labels, MetricChoice
 from assistant.grouping import group_columns
 from assistant.inventory import Inventory, Pictures, take_stock
 from assistant.labelling import Candidate, Expected, Rows, candidates, rows_of
-from assistant.questions import Question, question_of, tags_in
+from assistant.questions import Question, question_as, question_of
 from assistant.refusals import refused, refused_ids, refused_labels, refused_without_pictures
 from assistant.remarks import leaks, missing
 from assistant.tables import Table, read_tables
@@ -27,7 +28,7 @@ from assistant.templates import Template, answer_of, expected_of, find_templates
 from assistant.translations import other_names
 from assistant.unseen import unseen
 from recipes.errors import few, nearest
-from recipes.tasks import TASK_NAMES, sorted_classes
+from recipes.tasks import sorted_classes
 
 __all__ = ["SETTINGS", "Reading", "read"]
 
@@ -186,15 +187,16 @@ class _Reader:
             test_ids=asked.ids,
             test_files=asked.files,
             test_table=asked.table,
-            evidence=self.findings,
+            evidence=with_choices(self.findings, self.tables, labels, question, answer),
             sample=self.page.get("ref") == "recipe-assistant/sample",
         )
 
     def _refused(self, template: Template | None, labelled: bool) -> str | None:
         return refused(template, self.tables, self.files.stock, self.pictures, labelled, self.page)
 
-    def _found(self, name: str, answer: str, why: str, others: Sequence[str] = ()) -> None:
-        why = f"you said so ({name}={self.given[name]})" if name in self.given else why
+    def _found(self, name: str, answer: str, why: str, others: Sequence[str] = (), also: str = "") -> None:
+        given = [f"{key}={self.given[key]}" for key in (name, also) if key in self.given]
+        why = f"you said so ({'; '.join(given)})" if given else why
         self.findings.append(Finding(field=name, answer=answer, why=why, others=list(others)[:4]))
 
     # ---------------------------------------------------------------- the template
@@ -231,7 +233,11 @@ class _Reader:
             return None, none
         best = found[0]
         others = [f"{other} ({'; '.join(other.reasons)})" for other in found[1:6] if str(other) != str(best)]
-        self._found("labels", str(best), "; ".join(best.reasons), others)
+        self._found("labels", str(best), "; ".join(best.reasons), others, also="target")
+        if best.labels.id_columns:
+            beside = [c.labels.id_columns for c in found if c.labels.file == best.labels.file]
+            ids = [columns[0] for columns in beside if len(columns) == 1 and columns != best.labels.id_columns]
+            self._found("id", " / ".join(best.labels.id_columns), best.reasons[0], list(dict.fromkeys(ids)))
         return best.labels, best
 
     def _label_tables(self) -> dict[str, Table]:
@@ -271,6 +277,7 @@ class _Reader:
         """The column of a table that says which pictures belong together."""
         wanted = self.given.get("group")
         if wanted == "none":
+            self._found("group", "none", "")
             return {}
         found = group_columns(self.tables, labels, rows, wanted)
         if wanted is not None and (not found or found[0].column != wanted):
@@ -297,7 +304,7 @@ class _Reader:
             question = question_of(kept, labels.target_columns, template, hint)
         wanted = self.given.get("task")
         if wanted is not None and wanted != question.task:
-            question = self._forced(wanted, kept, labels)
+            question = question_as(wanted, kept, labels.target_columns)
         self._found(
             "task",
             f"{question.task}, {len(question.classes)} {'columns' if question.task == 'regression' else 'classes'}",
@@ -305,21 +312,6 @@ class _Reader:
             question.others,
         )
         return question
-
-    def _forced(self, wanted: str, targets: Sequence[tuple[str, ...]], labels: Labels) -> Question:
-        if wanted not in TASK_NAMES:
-            raise CompetitionError(f"no such task: {wanted}; there are {', '.join(TASK_NAMES)}")
-        if wanted == "regression":
-            return Question("regression", labels.target_columns)
-        if len(labels.target_columns) > 1:
-            return Question(wanted, labels.target_columns)  # type: ignore[arg-type]
-        texts = sorted({target[0].strip() for target in targets} - {""})
-        if wanted == "single_label":
-            return Question("single_label", list(sorted_classes(texts)))
-        mark = next((mark for mark in (",", "|", ";", " ") if any(mark in text for text in texts)), " ")
-        return Question(
-            "multi_label", list(sorted_classes([tag for text in texts for tag in tags_in(text, mark)])), mark
-        )
 
     def _answer(
         self, template: Template | None, question: Question, labels: Labels, rows: Rows, hint: str | None
@@ -358,15 +350,20 @@ class _Reader:
                 raise CompetitionError(
                     f"no such value: {self.given['value'][:40]} (value=); there are {', '.join(VALUES)}"
                 )
-            changes["value"] = self.given["value"]
-            if changes["value"] == "probability" and len(answer.columns) == 1 and positive is not None:
-                changes["positive"] = positive[0]
+            value = changes["value"] = self.given["value"]
+            alone = value == "probability" and len(answer.columns) == 1 and positive is not None
+            changes["positive"] = positive[0] if alone and positive else None
+            changes["top"] = (answer.top or min(5, len(question.classes))) if value == "ranked" else None
         if "top" in self.given:
             if not re.fullmatch(r"[1-9][0-9]{0,3}", self.given["top"]):
                 raise CompetitionError(f"no such number: {self.given['top'][:40]} (top=); give a whole one from 1 on")
             changes |= {"value": "ranked", "top": int(self.given["top"])}
         answer = Answer.model_validate(answer.model_dump() | changes)
         self._found("value", answer.value + (f" of {answer.positive!r}" if answer.positive else ""), answer.why)
+        if positive is not None and (answer.positive or answer.spelled):
+            self._found("positive", positive[0], positive[1])
+        if answer.top is not None and answer.value == "ranked":
+            self._found("top", str(answer.top), answer.why)
         return answer, None
 
     def _metric(self, answer: Answer, question: Question) -> MetricChoice:
@@ -398,5 +395,5 @@ class _Reader:
             unsupported=reason,
             folder=str(self.root),
             labels=labels or Labels(kind="table"),
-            evidence=self.findings,
+            evidence=with_choices(self.findings, self.tables, labels, question),
         )

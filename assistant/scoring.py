@@ -8,10 +8,10 @@ from assistant.competition import Answer, CompetitionError, MetricChoice
 from assistant.questions import Question
 from recipes.errors import RecipeError
 from recipes.metric_names import named_metric
-from recipes.metrics import metric
+from recipes.metrics import METRICS, default_metrics, metric
 from recipes.tasks import MultiLabel, Regression, SingleLabel, Task
 
-__all__ = ["chosen", "hint"]
+__all__ = ["chosen", "hint", "metrics_for"]
 
 
 def hint(page: Mapping[str, str]) -> str | None:
@@ -38,6 +38,13 @@ def chosen(page: Mapping[str, str], answer: Answer, question: Question, wanted: 
         found = _usual(answer, question)
         made = metric(found[0], task)
     return MetricChoice(name=made.name, direction="larger" if made.larger_is_better else "smaller", why=found[1])
+
+
+def metrics_for(question: Question) -> list[str]:
+    """The names of the metrics that score it, those that are reported anyway first."""
+    task = _task(question)
+    fitting = [made.name for made in METRICS.values() if made.fits(task)]
+    return list(dict.fromkeys([*(made.name for made in default_metrics(task)), *fitting]))
 
 
 def _said(

@@ -151,21 +151,88 @@ def test_a_page_that_others_can_reach_reads_no_folder(tmp_path, write):
             assert not session.runs.exists() or not list(session.runs.iterdir())
 
 
-def test_what_was_read_is_overruled_in_the_page_and_run_as_it_was_read(tmp_path, write):
+@pytest.fixture
+def sides(tmp_path, write):
+    """A folder whose labels may be one of two columns; a sample submission asks for a probability."""
     for number in range(12):
-        write(tmp_path / "train" / f"{number}.png", np.full((16, 16, 3), 20 * number, np.uint8))
-    rows = "".join(f"{n},{'ab'[n % 2]},{'xy'[n // 6]}\n" for n in range(12))
-    (tmp_path / "train.csv").write_text("id,label,side\n" + rows)
-    read = choose_step.read(owner(), False, "folder", "sample", str(tmp_path), "target=side; metric=auc")
+        write(tmp_path / "sides" / "train" / f"{number}.png", np.full((16, 16, 3), 20 * number, np.uint8))
+    for number in range(12, 15):
+        write(tmp_path / "sides" / "test" / f"{number}.png", np.full((16, 16, 3), 9 * number, np.uint8))
+    rows = "".join(f"{n},{'xy'[n // 6]},{'ab'[n % 2]}\n" for n in range(12))
+    (tmp_path / "sides" / "train.csv").write_text("id,side,label\n" + rows)
+    (tmp_path / "sides" / "sample_submission.csv").write_text("id,p\n12,0.5\n13,0.5\n14,0.5\n")
+    return tmp_path / "sides"
+
+
+def test_settings_in_words_overrule_what_was_read_and_a_run_is_of_that(sides):
+    read = choose_step.read(owner(), False, "folder", f"folder:{sides}", str(sides), "target=side; metric=auc")
     assert "x, y" in read["understood"]
     assert "you said so" in read["understood"]
-    assert "auc" in read["understood"]
-    assert read["chosen"] == f"folder:{tmp_path}\ntarget=side\nmetric=auc"
+    assert read["chosen"] == f"folder:{sides}\ntarget=side\nmetric=auc"
+    assert read["settings"] == "target=side; metric=auc"
     competition = choose_step.chosen_competition(owner(), False, read["chosen"])
     assert (competition.classes, competition.metric.name) == (["x", "y"], "auc")
-    for settings_given, says in (("auc", "not a setting"), ("x=auc", "no such setting")):
-        told = choose_step.read(owner(), False, "folder", "sample", str(tmp_path), settings_given)
-        assert says in told["choice_trouble"].lower()
+
+
+def test_settings_for_one_folder_do_not_overrule_another(sides):
+    read = choose_step.read(owner(), False, "folder", "sample\nmetric=auc", str(sides), "metric=auc")
+    assert (read["chosen"], read["settings"]) == (f"folder:{sides}", "")
+    assert "you said so" not in read["understood"]
+
+
+def test_an_answer_is_corrected_in_its_row_and_taken_back_alone_or_with_all(sides):
+    def say(said: str, chosen: str) -> dict:
+        return choose_step.correct(owner(), False, said, chosen)
+
+    first = say("metric=auc", f"folder:{sides}")
+    assert first["chosen"] == f"folder:{sides}\nmetric=auc"
+    assert first["settings"] == "metric=auc"
+    assert first["understood"].count("you said so") == 1
+    assert 'data-undo="metric"' in first["understood"]
+    assert "looked" not in first  # other pictures are not at stake
+    second = say("positive=a", first["chosen"])
+    assert choose_step.chosen_competition(owner(), False, second["chosen"]).submission.positive == "a"
+    third = say("labels=train.csv:side", say("positive=", second["chosen"])["chosen"])
+    assert third["chosen"] == f"folder:{sides}\nmetric=auc\nlabels=train.csv:side"
+    assert third["understood"].count("you said so") == 2
+    assert "Undo all" in third["understood"]
+    assert "looked" in third
+    assert say("", third["chosen"])["chosen"] == f"folder:{sides}"
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        ("metric=rmse", "Rmse does not score single_label"),
+        ("task=regression", "No numbers to predict: labels such as 'a'"),
+        ("labels=nowhere.csv:x", "No labels found there"),
+        ("x=1", "No such setting: x"),
+        ("positive=c\nmetric=auc", "No such class: c metric=auc"),
+        ("labels=train.csv:side", "you said positive yourself: undo it first"),
+    ],
+)
+def test_a_correction_that_does_not_fit_is_one_line_and_leaves_the_page_as_it_is(sides, said, says):
+    told = choose_step.correct(owner(), False, said, f"folder:{sides}\npositive=a")
+    assert set(told) == {"not_so"}
+    assert says in told["not_so"].replace("&#x27;", "'")
+    assert "\n" not in told["not_so"]
+
+
+@pytest.mark.parametrize(("given", "says"), [("auc", "Not a setting"), ("x=auc", "No such setting")])
+def test_words_that_are_no_setting_are_told_so(sides, given, says):
+    told = choose_step.read_again(owner(), False, f"folder:{sides}", given)
+    assert set(told) == {"not_so"}
+    assert says in told["not_so"]
+
+
+def test_what_is_offered_in_a_row_is_text(tmp_path, write):
+    for number in range(8):
+        write(tmp_path / "f" / "train" / f"{number}.png", np.full((8, 8, 3), 20 * number, np.uint8))
+    table = 'id,"<i>a"";",label\n' + "".join(f"{n},{n % 3},{n % 2}\n" for n in range(8))
+    (tmp_path / "f" / "train.csv").write_text(table)
+    shown = folder.shown(reading.read(tmp_path / "f"))
+    assert "<i>" not in shown
+    assert 'value="train.csv:&lt;i&gt;a&quot;;' in shown
 
 
 def test_a_folder_that_cannot_be_run_says_why(tmp_path, write):

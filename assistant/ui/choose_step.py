@@ -7,6 +7,7 @@ that overrules the reading. It comes back from a browser, so it is looked up aga
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,22 @@ import gradio as gr
 from assistant.competition import Competition, CompetitionError
 from assistant.runs import RunError
 from assistant.sources import competition_of, settings_in
-from assistant.ui import folder, form, kaggle_step
+from assistant.ui import explore_step, findings, folder, form, kaggle_step
 from assistant.ui.jobs import in_words
 from assistant.ui.look import alert
 from assistant.ui.session import Session
 
-__all__ = ["FOLDER", "KAGGLE", "SAMPLE", "choose", "chosen_competition", "read", "sample_shown"]
+__all__ = [
+    "FOLDER",
+    "KAGGLE",
+    "SAMPLE",
+    "choose",
+    "chosen_competition",
+    "correct",
+    "read",
+    "read_again",
+    "sample_shown",
+]
 
 KAGGLE, SAMPLE, FOLDER = "kaggle", "sample", "folder"
 EXPLORE = 1  # the number of that step
@@ -39,18 +50,67 @@ def choose(session: Session, choice: str) -> Changes:
 
 
 def read(session: Session, public: bool, choice: str, chosen: str, path: str, settings: str) -> Changes:
-    """Reads what was chosen, as the settings overrule it, and goes on to the next step; stays where that fails."""
+    """Reads what was chosen, as the settings for it overrule it, and goes on to the next step; stays where that fails."""
     try:
         place = _place(choice, path, settings)
-        competition = chosen_competition(session, public, place)
-        understood = sample_shown() if place == SAMPLE else folder.shown(competition)
+        if place.split("\n")[0] != (chosen or "").split("\n")[0]:  # settings were for what was read before
+            place = place.split("\n")[0]
+        changed = _understood(session, public, place, chosen)
     except Exception as error:
         return {"choice_trouble": alert(in_words(error)), "understood": alert(in_words(error)), "chosen": ""}
-    changed: Changes = {"understood": understood, "chosen": place, "choice_trouble": ""}
-    changed |= {"walk": gr.Walkthrough(selected=EXPLORE), "settings": settings or ""}
-    if (place.split("\n")[0] == SAMPLE) != (chosen.split("\n")[0] == SAMPLE):
-        changed |= form.defaults(sample=place.split("\n")[0] == SAMPLE)
+    return changed | {"walk": gr.Walkthrough(selected=EXPLORE)}
+
+
+def read_again(session: Session, public: bool, chosen: str, settings: str) -> Changes:
+    """Reads what was read before, as these settings overrule it; where they do not fit, the page stays as it is."""
+    kind, _, rest = (chosen or "").split("\n")[0].partition(":")
+    try:
+        return _understood(session, public, _place(kind, rest, settings), chosen)
+    except Exception as error:
+        return {"not_so": alert(in_words(error))}
+
+
+def correct(session: Session, public: bool, said: str, chosen: str) -> Changes:
+    """Reads again with one answer said otherwise: `field=value`, `field=` to take that back, an empty text to take all back."""
+    source, *given = (chosen or "").split("\n")
+    try:
+        before = settings_in(given)
+        settings = findings.overruled(before, said[:2000])
+        place = "\n".join([source, *(" ".join(f"{name}={value}".split()) for name, value in settings.items())])
+        return _understood(session, public, place, chosen)
+    except Exception as error:
+        line = in_words(error)
+        other = next(
+            (name for name in given_names(given) if f"({name}=" in line and not said.startswith(f"{name}=")), ""
+        )
+        return {"not_so": alert(f"{line}; you said {other} yourself: undo it first" if other else line)}
+
+
+def given_names(given: Sequence[str]) -> list[str]:
+    """The names of settings written as name=value."""
+    return [setting.partition("=")[0] for setting in given]
+
+
+def _understood(session: Session, public: bool, place: str, chosen: str) -> Changes:
+    """Everything that shows what was read. Raises what reading does."""
+    source, *given = place.split("\n")
+    before, *given_before = (chosen or "").split("\n")
+    competition = chosen_competition(session, public, place)
+    shown = sample_shown() if place == SAMPLE else folder.shown(competition, settings_in(given))
+    changed: Changes = {"understood": shown, "chosen": place, "choice_trouble": "", "not_so": ""}
+    changed["settings"] = "; ".join(given)
+    if (source == SAMPLE) != (before == SAMPLE):
+        changed |= form.defaults(sample=source == SAMPLE)
+    if source != before or _of_images(given) != _of_images(given_before):
+        changed |= explore_step.forget(session)
     return changed
+
+
+def _of_images(given: Sequence[str]) -> list[str]:
+    """The settings that say which images there are and what their labels are."""
+    return sorted(
+        setting for setting in given if setting.partition("=")[0] not in ("metric", "value", "positive", "top")
+    )
 
 
 def chosen_competition(session: Session, public: bool, chosen: str) -> Competition:

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assistant import plots, reading, sample
-from assistant.competition import Competition, answer_in_words, task_in_words
+from assistant import explore_plots, plots, reading, sample
+from assistant.competition import Competition
+from assistant.explore_figures import class_table
 from assistant.headers import image_headers
 from assistant.image_table import image_table
 from assistant.settings import home
+from assistant.ui import findings
 from assistant.ui.look import alert, plot, text
-from recipes.errors import few
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from recipes import Images
 
 __all__ = ["image_sizes", "shown", "the_sample"]
 
 HEADERS = 500  # images whose headers are read for their sizes
+RARE, LONG = 20, 16  # images of a rare class; bars that fit without scrolling
 CLASSES, EACH, LOOSE, THUMB = 12, 8, 24, 96  # classes shown, images of each, images without classes, pixels
 
 
@@ -32,16 +36,20 @@ def the_sample() -> Competition:
     return reading.read(sample.write_sample(home() / "sample"))
 
 
-def shown(competition: Competition) -> str:
-    """The competition as HTML: what was understood, some images, how many of each class, how large. Raises RecipeError."""
+def shown(competition: Competition, given: Mapping[str, str] | None = None) -> str:
+    """The competition as HTML: what was understood and what `given` settings overrule, some images, how many of each class,
+    how large. Raises RecipeError."""
+    given = given or {}
     if competition.unsupported:
-        return alert(f"This competition cannot be run: {competition.unsupported}.") + _why_all(competition)
+        refused = alert(f"This competition cannot be run: {competition.unsupported}.")
+        return f'<div class="findings">{refused}{_understood(competition, given)}</div>'
     images = image_table(competition)
     sizes = image_sizes([images.sources[row] for row in _labelled(images)])
+    facts = _facts(competition, images, sizes)
     return (
-        f'<div class="read"><div><h3>What was understood</h3>{_words(competition, images, sizes)}'
-        f"{_why_all(competition)}{_counts(images)}"
-        f"{_sizes(sizes)}</div><div><h3>Some of the images</h3>{_pictures(images)}</div></div>"
+        f'<div class="read"><div class="findings">{_understood(competition, given, facts)}</div>'
+        f'<div class="seen"><div><h3>Some of the images</h3>{_pictures(images)}</div><div>{_counts(images)}</div>'
+        f"<div>{_sizes(sizes)}</div></div></div>"
     )
 
 
@@ -56,38 +64,27 @@ def _labelled(images: Images) -> np.ndarray:
     return np.flatnonzero((images.split == 0) | (images.split == 1))
 
 
-def _words(competition: Competition, images: Images, sizes: np.ndarray) -> str:
-    classes, asked, metric = competition.classes, competition.submission, competition.metric
-    columns = few([asked.id_column, *asked.columns], 6)
-    template = f"as in {asked.template}: " if asked.template else ""
+def _understood(competition: Competition, given: Mapping[str, str], facts: str = "") -> str:
+    """The answers, each correctable in its row."""
+    back = "Undo all: back to what was read"
+    undo = f'<button type="button" class="undo-all" data-undo="">{back}</button>' if given else ""
+    head = f'<div class="titled"><h3>What was understood</h3>{undo}</div>'
+    return f'{head}{facts}<dl class="rows">{findings.rows(competition, given)}</dl>{_notes(competition)}'
+
+
+def _facts(competition: Competition, images: Images, sizes: np.ndarray) -> str:
     lines = [
         ("Competition", text(competition.title)),
-        ("Task", text(f"{task_in_words(competition)}: {few(classes, 10)}")),
         ("Images", f"{competition.train_images:,} with labels, {competition.test_images:,} to answer for"),
         ("Sizes", _sizes_said(sizes)),
-        ("Labels", text(competition.labels_from)),
-        ("Answer", f"{text(f'{template}columns {columns}; {answer_in_words(asked)}')} {_why(asked.why)}"),
-        ("Score", f"{text(_named(metric.name))}, {metric.direction} is better {_why(metric.why)}"),
+        *(("Note", text(note)) for note in images.notes),
     ]
-    lines += [("Note", text(note)) for note in [*competition.warnings, *images.notes]]
     return "<dl>" + "".join(f"<dt>{name}</dt><dd>{words}</dd>" for name, words in lines) + "</dl>"
 
 
-def _why_all(competition: Competition) -> str:
-    """Each thing that was found: its reason, what else it might be, and the word that overrules it."""
-    rows = []
-    for finding in competition.evidence:
-        others = f"; or {few(finding.others, 3)}" if finding.others else ""
-        rows.append(f"<dt>{text(finding.field)}</dt><dd>{text(finding.answer)} {_why(finding.why + others)}</dd>")
-    return f"<details><summary>Why, and what else it might be</summary><dl>{''.join(rows)}</dl></details>"
-
-
-def _named(metric: str) -> str:
-    return metric.replace("_", " ")
-
-
-def _why(reason: str) -> str:
-    return f'<span class="why">({text(reason)})</span>' if reason else ""
+def _notes(competition: Competition) -> str:
+    lines = "".join(f"<li>{text(note)}</li>" for note in competition.warnings)
+    return f'<ul class="notes">{lines}</ul>' if lines else ""
 
 
 def _pictures(images: Images) -> str:
@@ -133,17 +130,42 @@ def _thumb(images: Images, row: int) -> str:
 
 
 def _counts(images: Images) -> str:
+    """How many images each class has; of numbers, how many lie where."""
     if images.task.name == "regression":
         values = images.targets[_labelled(images)].reshape(-1, len(images.classes))
         lines = [
             f"<dt>{text(name)}</dt><dd>from {column.min():g} to {column.max():g}, median {np.median(column):g}</dd>"
             for name, column in zip(images.classes, values.T)
         ]
-        return f"<h3>The numbers</h3><dl>{''.join(lines)}</dl>"
+        table = class_table(images)
+        ranges = dict(zip(table["class"], table.images.tolist()))
+        drawn = _bars(explore_plots.numbers(ranges), "Images by number", len(ranges))
+        return f"{drawn}<dl>{''.join(lines)}</dl>"
     counts = images.counts()
+    if not counts:
+        return ""
+    words = _counts_said(counts, "tags" if images.task.name == "multi_label" else "classes")
+    return f'{_bars(plots.class_counts(counts), words, len(counts))}<p class="why">{text(words)}</p>'
+
+
+def _counts_said(counts: Mapping[str, int], name: str) -> str:
     most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
-    words = f"Images in each class: from {counts[least]:,} ({least}) to {counts[most]:,} ({most})"
-    return plot(plots.class_counts(counts), words).replace('"plot"', '"plot long"' if len(counts) > 16 else '"plot"', 1)
+    if counts[most] == counts[least]:
+        return f"{len(counts):,} {name}, each with {counts[most]:,} images"
+    words = f"{len(counts):,} {name}, from {counts[least]:,} images ({least}) to {counts[most]:,} ({most})"
+    rare = sum(count < RARE for count in counts.values())
+    return (
+        words
+        + (f"; half have {np.median(list(counts.values())):,.0f} or fewer" if len(counts) > 2 else "")
+        + (f"; {rare:,} fewer than {RARE}" if rare else "")
+    )
+
+
+def _bars(figure: Figure, words: str, many: int) -> str:
+    """Bars that scroll in themselves where they are many."""
+    long = many > LONG
+    drawn = plot(figure, words)
+    return drawn.replace('class="plot"', 'class="plot long" tabindex="0"', 1) if long else drawn
 
 
 def _sizes_said(sizes: np.ndarray) -> str:
@@ -157,7 +179,7 @@ def _sizes_said(sizes: np.ndarray) -> str:
 
 
 def _sizes(sizes: np.ndarray) -> str:
-    """How sizes are spread; nothing where there is but one."""
+    """How sizes are spread, with a closer view of sides under 1000 pixels; in words where there is but one."""
     if len(np.unique(sizes, axis=0)) < 2:
-        return ""
-    return plot(plots.image_sizes(sizes), "Histograms of widths and heights")
+        return f'<h3>Image sizes</h3><p class="why">{_sizes_said(sizes)}</p>'
+    return plot(plots.image_sizes(sizes), "Histograms of widths and heights: all, and sides under 1000 pixels")

@@ -162,7 +162,8 @@ CSS = """
 .plot { height: 300px; display: block; }
 .plot img { width: 100%; height: 100%; object-fit: contain; object-position: left top; display: block; }
 .plot.long { overflow-y: auto; } .plot.long img { height: auto; }
-.read .plot { margin-top: 16px; height: auto; max-height: 340px; }
+.seen { display: grid; gap: 22px; align-content: start; }
+.read .plot {  height: auto; max-height: 340px; }
 .read .plot img { width: auto; height: auto; max-width: 100%; max-height: 340px; }
 .read .plot.long img { max-height: none; }
 .dark .plot img { filter: invert(.915) hue-rotate(180deg); border-radius: 6px; }

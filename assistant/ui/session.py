@@ -20,6 +20,7 @@ from assistant.ui.watch import run_named
 if TYPE_CHECKING:
     from assistant.fetching import Outlook
     from assistant.kaggle_client import Kaggle
+    from assistant.ui.galleries import Looked
     from assistant.ui.jobs import Job
 
 __all__ = ["Session", "nobody", "open_session"]
@@ -39,6 +40,7 @@ class Session:
     folders: dict[str, Path] = field(default_factory=dict)
     fetching: Job | None = None
     looking: Job | None = None
+    looked: Looked | None = None
     measuring: Job | None = None
     handing_in: Job | None = None
 

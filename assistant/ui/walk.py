@@ -12,6 +12,7 @@ from typing import Any
 
 import gradio as gr
 
+import assistant.ui.choose_step as choosing
 from assistant.runs import Run, list_runs
 from assistant.ui import (
     course,
@@ -191,12 +192,12 @@ def _wire(page: gr.Blocks, parts: dict[str, Any], public: bool) -> None:
         return {**PRIVATE, "fn": changed, "inputs": some("session", *inputs), "outputs": some(*outputs)}
 
     def clicked(
-        name: str, function: Callable[[Session, str], dict[str, Any]], outputs: Sequence[str]
+        name: str, function: Callable[..., dict[str, Any]], outputs: Sequence[str], inputs: Sequence[str] = ()
     ) -> dict[str, Any]:
-        def changed(session: Session | None, event: gr.EventData) -> dict[Any, Any]:
-            return by_component(function(session or nobody(), str(getattr(event, name, ""))), outputs)
+        def changed(session: Session | None, event: gr.EventData, *given: Any) -> dict[Any, Any]:
+            return by_component(function(session or nobody(), str(getattr(event, name, "")), *given), outputs)
 
-        return {**PRIVATE, "fn": changed, "inputs": some("session"), "outputs": some(*outputs)}
+        return {**PRIVATE, "fn": changed, "inputs": some("session", *inputs), "outputs": some(*outputs)}
 
     def some(*names: str) -> list[Any]:
         return [parts[name] for name in names]
@@ -269,11 +270,11 @@ def _wire(page: gr.Blocks, parts: dict[str, Any], public: bool) -> None:
     parts["beside"].tick(**on(beside, ["address", "chosen"], tuple(dict.fromkeys(outputs))), **TICK)
 
 
-READ = ("understood", "chosen", "choice_trouble", "settings", "looked", "walk", *form.FIELDS)
 FETCH_BUTTONS = ("fetch", "check_again", "stop_fetch")
 SIGNED = ("who", "sign_row", "sign_out", "search_column", "token")
 FOUND = ("found", "page", "more", "fewer", "about", "fetching", *FETCH_BUTTONS)
-LOOKED = ("looked", "look", "stop_look")
+LOOKED = ("looked", "look", "stop_look", "explored")
+READ = ("understood", "chosen", "choice_trouble", "not_so", "settings", "walk", *LOOKED, *form.FIELDS)
 MEASURED = ("takes", "measure")
 FORESEEN = ("trouble", "schedule", "views", "command", "python")
 
@@ -281,26 +282,22 @@ FORESEEN = ("trouble", "schedule", "views", "command", "python")
 def _wire_choosing(parts: dict[str, Any], on, clicked, public: bool) -> None:
     """The first two steps."""
 
-    def reading(session: Session, choice: str, chosen: str, path: str, settings: str) -> dict[str, Any]:
-        return read(session, public, choice, chosen, path, settings)
-
-    def reading_again(session: Session, chosen: str, settings: str) -> dict[str, Any]:
-        return read(session, public, *chosen_parts(chosen), settings) | {"walk": gr.skip()}
-
-    def chosen_parts(chosen: str) -> tuple[str, str, str]:
-        kind, _, rest = (chosen or "").split("\n")[0].partition(":")
-        return kind, chosen, rest
+    def here(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+        return lambda session, *given: function(session, public, *given)
 
     parts["choice"].change(
         **on(choose, ["choice"], ["path_row", "kaggle_column", "choice_trouble", "on_0", *SIGNED, *FOUND]), **QUIET
     )
     given = ["choice", "chosen", "path", "settings"]
     for trigger in (parts["on_0"].click, parts["path"].submit):
-        trigger(**on(reading, given, READ), show_progress_on=[parts["choice_trouble"]]).then(
+        trigger(**on(here(read), given, READ), show_progress_on=[parts["choice_trouble"]]).then(
             None, None, None, js=TO_THE_TOP, **PRIVATE
         )
+    parts["understood"].click(**clicked("say", here(choosing.correct), READ, ["chosen"]), **QUIET).then(
+        None, None, None, js=explore_step.AFTER_SAYING, **PRIVATE
+    )
     for trigger in (parts["read"].click, parts["settings"].submit):
-        trigger(**on(reading_again, ["chosen", "settings"], READ), show_progress_on=[parts["understood"]])
+        trigger(**on(here(choosing.read_again), ["chosen", "settings"], READ), show_progress_on=[parts["understood"]])
 
     for trigger in (parts["sign_in"].click, parts["token"].submit):
         trigger(**on(kaggle_step.sign_in, ["token"], [*SIGNED, *FOUND]), show_progress_on=[parts["who"]])
@@ -328,6 +325,9 @@ def _wire_choosing(parts: dict[str, Any], on, clicked, public: bool) -> None:
 
     parts["look"].click(**on(look_at_all, ["chosen"], [*LOOKED, "beside"]), **QUIET)
     parts["stop_look"].click(**on(_stopped("looking"), [], ["stop_look"]), **QUIET)
+    parts["looked"].click(**clicked("rows", explore_step.enlarge, ["enlarged"]), **QUIET).then(
+        None, None, None, js=explore_step.OPEN, **PRIVATE
+    )
 
 
 def _wire_recipe(parts: dict[str, Any], on, public: bool) -> None:

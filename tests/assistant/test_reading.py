@@ -140,3 +140,71 @@ def test_a_number_that_is_none_is_set_aside(folder):
     found = reading.read(folder)
     assert found.task == "regression"
     assert dict(image_table(found).set_aside) == {"000": "no label"}
+
+
+@pytest.fixture
+def several_columns(folder):
+    """The folder of cats and dogs with more columns beside the labels, and another table that could be the template."""
+    rows = [(f"{n:03d}", "dog" if n % 2 else "cat", "xyz"[n % 3], f"p{n // 2}", n / 4) for n in range(10)]
+    table = pd.DataFrame(rows, columns=["id", "animal", "coat", "patient", "weight"])
+    table.to_csv(folder / "labels.csv", index=False)
+    pd.DataFrame({"id": ["003", "001", "000", "002"], "q": 0}).to_csv(folder / "another_submission.csv", index=False)
+    return folder
+
+
+def said_by(competition) -> dict[str, str]:
+    return {finding.field: finding.said for finding in competition.evidence}
+
+
+def test_each_answer_can_be_said_and_saying_it_changes_nothing(several_columns):
+    found = reading.read(several_columns)
+    said = said_by(found)
+    assert said["labels"] == "labels.csv:animal"
+    assert (said["id"], said["task"], said["value"], said["metric"]) == (
+        "id",
+        "single_label",
+        "probability",
+        "log_loss",
+    )
+    assert (said["positive"], said["group"], said["template"]) == ("dog", "patient", "sampleSubmission.csv")
+    again = reading.read(several_columns, said)
+    assert said_by(again) == said
+    assert all(finding.why.startswith("you said so") for finding in again.evidence)
+    kept = {"classes", "submission", "test_ids", "group_column"}
+    why = {"submission": {"why"}}
+    assert again.model_dump(include=kept, exclude=why) == found.model_dump(include=kept, exclude=why)
+
+
+def test_whatever_is_offered_instead_can_be_read(several_columns):
+    offered = {finding.field: finding.choices for finding in reading.read(several_columns).evidence}
+    assert offered["positive"] == ["cat"]
+    assert offered["template"] == ["another_submission.csv", "none"]
+    assert set(offered["labels"]) >= {f"labels.csv:{column}" for column in ("coat", "patient", "weight")}
+    assert offered["group"] == ["coat", "none"]
+    assert offered["task"] == ["multi_label"]  # cats and dogs are no numbers
+    assert offered["value"] == ["label"]
+    assert "auc" in offered["metric"]
+    assert "rmse" not in offered["metric"]
+    assert "kappa" not in offered["metric"]
+    for field, values in offered.items():
+        for value in values:
+            told = {finding.field: finding for finding in reading.read(several_columns, {field: value}).evidence}
+            assert told[field].why == f"you said so ({field}={value})"
+            assert told[field].said == value
+
+
+def test_labels_that_are_no_numbers_cannot_be_predicted_as_such(folder):
+    with pytest.raises(CompetitionError, match="no numbers to predict: labels such as 'dog'"):
+        reading.read(folder, {"task": "regression"})
+
+
+def test_a_ranked_answer_holds_five_classes_unless_it_is_said_otherwise(folder):
+    table = pd.read_csv(folder / "labels.csv", dtype=str)
+    table["animal"] = list("abcdefgabc")
+    table.to_csv(folder / "labels.csv", index=False)
+    pd.DataFrame({"id": ["000"], "animal": "a"}).to_csv(folder / "sampleSubmission.csv", index=False)
+    found = reading.read(folder, {"value": "ranked"})
+    assert (found.submission.top, found.metric.name) == (5, "map@5")
+    (top,) = [finding for finding in found.evidence if finding.field == "top"]
+    assert (top.said, top.choices) == ("5", ["1", "2", "3"])
+    assert reading.read(folder, {"value": "ranked", "top": "3"}).metric.name == "map@3"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
 import urllib.error
 import urllib.request
 
@@ -189,6 +191,35 @@ def test_a_stopped_run_outlives_the_server_is_resumed_and_keeps_its_best(page, s
     assert (folder / "submission.csv").is_file()
 
 
+def test_a_run_whose_process_is_killed_says_so_and_goes_on_to_the_end(page, server, tmp_path):
+    open_page(page, server)
+    to_the_recipe(page)
+    ask_for_little(page, cycles=3)
+    start(page)
+    page.locator("#epochs tbody tr").first.wait_for(timeout=RUN_WITHIN)
+    folder = server.run_folder(page)
+    (started,) = [event for event in told(folder) if event["event"] == "run_started"]
+    os.kill(started["pid"], signal.SIGKILL)
+    page.locator("#resume").wait_for(timeout=30_000)
+    line = page.locator("#now strong").inner_text()
+    assert line.startswith("It broke off")
+    assert "ended without a word" in page.locator("#now").inner_text()
+    assert told(folder)[-1]["event"] not in ("run_done", "run_failed", "run_stopped")
+    before = [event["epoch"] for event in told(folder) if event["event"] == "epoch"]
+
+    page.locator("#resume").click()
+    wait_until_done(page)
+    events = told(folder)
+    assert [event["event"] for event in events].count("run_started") == 2
+    assert len({(event["step"], event["epoch"]) for event in events if event["event"] == "epoch"}) > len(before)
+    to_the_end(page)
+    with page.expect_download() as download:
+        page.locator("#submission").click()
+    download.value.save_as(tmp_path / "got.csv")
+    assert (tmp_path / "got.csv").read_bytes() == (folder / "submission.csv").read_bytes()
+    assert len((tmp_path / "got.csv").read_text().splitlines()) == 451
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [
@@ -226,9 +257,10 @@ def test_a_folder_is_read_with_settings_for_photos(page, server, coloured, write
     assert "Name one of 3 classes for each image: <i>blue ${1+1}, <i>green ${1+1}, <i>red ${1+1}" in words
     assert "heights 20 to 40" in words
     assert page.locator("#understood i").count() == 0
+    page.locator("#in-words > button").click()
     page.locator("#settings :is(input, textarea)").fill("metric=log_loss")
     page.locator("#read").click()
-    page.get_by_text("log loss, smaller is better").first.wait_for()
+    page.get_by_text("you said so (metric=log_loss)").wait_for()
     page.locator("#on-1").click()
     page.locator("#start").wait_for()
     assert page.locator("#arch input").input_value() == "resnet34"

@@ -7,6 +7,8 @@ import re
 import urllib.request
 
 import pytest
+from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import Request
 
 from assistant import sample
 from tests.browser.conftest import Server
@@ -75,10 +77,42 @@ def sign_in(page, name: str) -> None:
     assert page.locator("#token input").filter(visible=True).count() == 0
 
 
-def secrets_in(server, page) -> list[str]:
-    """Where a token or a signature can be seen: in the page, the server's log, or a file that it wrote."""
+def listened(page) -> list[Request]:
+    """Every request of this browser profile that is answered to its end from now on."""
+    ended: list[Request] = []
+    page.context.on("requestfinished", lambda request: ended.append(request))
+    return ended
+
+
+def secrets_in(server, *pages, ended: list[Request]) -> list[str]:
+    """Where a token or a signature can be seen: in a page, a response (its address, headers, body), the server's log, or a
+    file that it wrote, in its home or where gradio keeps files."""
+    assert server.home.is_dir()
+    assert (server.folder / "gradio").is_dir()
+    assert server.log.stat().st_size
     found = [str(path) for path in server.folder.rglob("*") if path.is_file() and _secret(path.read_bytes())]
-    return found + (["the page"] if _secret(page.content().encode()) else [])
+    found += [f"the page {page.url}" for page in pages if _secret(page.content().encode())]
+    return found + _in_answers(ended)
+
+
+def _in_answers(ended: list[Request]) -> list[str]:
+    found, told = [], 0
+    for request in ended:
+        answer = request.response()
+        if answer is None:
+            continue
+        headers = "\n".join(f"{each['name']}: {each['value']}" for each in answer.headers_array())
+        if _secret(f"{answer.url}\n{headers}".encode()):
+            found.append(f"the head of {answer.url}")
+        try:
+            body = answer.body()
+        except PlaywrightError:  # it has none (a redirect), or the page went on since
+            continue
+        told += "/queue/data" in answer.url and b"process_completed" in body
+        if _secret(body):
+            found.append(f"the body of {answer.url}")
+    assert told  # what functions of the page gave can be read here
+    return found
 
 
 def _secret(data: bytes) -> bool:
@@ -88,8 +122,7 @@ def _secret(data: bytes) -> bool:
 def test_from_a_token_to_a_score_by_clicks_alone(page, server, kaggle):
     made = kaggle.competitions[SLUG]
     made.accepted = {"bob"}
-    bodies: list[str] = []
-    page.on("response", lambda answer: bodies.append(answer.url) if "KGAT_" in answer.url else None)
+    ended = listened(page)
     open_page(page, server)
     page.get_by_role("radio", name="A Kaggle competition").check()
     page.locator("#token input").fill("KGAT_of_nobody")
@@ -142,14 +175,15 @@ def test_from_a_token_to_a_score_by_clicks_alone(page, server, kaggle):
     assert f"{sent.public:.5f}" in page.locator("#board").inner_text()
     assert "of 121" in page.locator("#handed-in").inner_text()
 
+    assert secrets_in(server, page, ended=ended) == []  # the browser forgets bodies when it leaves a page
+    ended.clear()
     page.forgiven = LEFT
     name = server.run_folder(page).name
     page.reload()
     page.locator("#scores .score").first.wait_for()  # the run is found again, the token is not kept
     page.locator(".toggle-button").click()
     page.locator(f"[data-run={name}]").wait_for()
-    assert bodies == []
-    assert secrets_in(server, page) == []
+    assert secrets_in(server, page, ended=ended) == []
 
 
 def call_everything(server, words: list[str]) -> str:
@@ -190,11 +224,15 @@ def test_two_people_on_one_space_never_meet(chromium, space, kaggle):
     kaggle.clear_faults()
     kaggle.competitions[SLUG].accepted = "everyone"
     people = {name: chromium.new_context(viewport={"width": 1200, "height": 900}).new_page() for name in TOKENS}
+    ended = {name: listened(page) for name, page in people.items()}
     for page in people.values():
         page.set_default_timeout(20_000)
         open_page(page, space)
         assert page.get_by_role("radio", name="A folder on this machine").count() == 0
     ann, bob = people["ann"], people["bob"]
+    for name, page in people.items():
+        sign_in(page, name)
+        page.get_by_role("radio", name="The sample").check()
     to_the_recipe(ann)
     ask_for_little(ann)
     start(ann)
@@ -223,5 +261,6 @@ def test_two_people_on_one_space_never_meet(chromium, space, kaggle):
         for way in (f"gradio_api/file={folder / name}", f"file={folder / name}", f"gradio_api/file/{folder / name}"):
             with pytest.raises(urllib.error.HTTPError):
                 urllib.request.urlopen(f"{space.url}{way}")
-    for page in people.values():
+    for name, page in people.items():
+        assert secrets_in(space, page, ended=ended[name]) == []
         page.context.close()
