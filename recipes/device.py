@@ -6,7 +6,7 @@ import torch
 
 from recipes.errors import RecipeError
 
-__all__ = ["chosen_device", "chosen_precision"]
+__all__ = ["chosen_device", "chosen_precision", "identity"]
 
 
 def chosen_device(name: str) -> torch.device:
@@ -23,6 +23,13 @@ def chosen_device(name: str) -> torch.device:
     from accelerate import PartialState
 
     return torch.device(str(PartialState().device))
+
+
+def identity(device: torch.device) -> str:
+    """One name of a device for all processes, whatever number each of them gives it; none for the CPU."""
+    if device.type == "cuda":
+        return f"gpu-{torch.cuda.get_device_properties(device).uuid}"
+    return "" if device.type == "cpu" else f"{device.type}-{device.index or 0}"
 
 
 def chosen_precision(name: str, device: torch.device) -> str:
