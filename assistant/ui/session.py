@@ -62,7 +62,7 @@ class Session:
         if self.owner:
             yield
             return
-        with FileLock(self.runs / ".starting.lock"):  # two clicks at once are one after the other
+        with FileLock(self.runs.with_name("starting.lock")):  # two clicks at once are one after the other
             going_on = sum(run.state() in GOING_ON for run in list_runs(self.runs))
             if going_on >= AT_ONCE:
                 raise RunError(
