@@ -43,6 +43,10 @@ SET = Annotated[
         help="Overrule what was read: labels, id, target, template, task, value, positive, metric, group, top.",
     ),
 ]
+AT_ONCE = Annotated[
+    bool,
+    typer.Option("--at-once", help="Do not wait for other runs on the same device; they may both need its memory."),
+]
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
 
 
@@ -188,10 +192,11 @@ def run(
         Path | None,
         typer.Option(help="Run folder to write.  [default: a new one among `assistant runs`]", show_default=False),
     ] = None,
+    at_once: AT_ONCE = False,
     settings: SET = [],  # noqa: B006 (typer copies it)
     as_json: JSON = False,
 ) -> None:
-    """Recipe to submission: train, predict, and write the CSV."""
+    """Recipe to submission: train, predict, and write the CSV. Runs on one device wait for each other."""
     from assistant.runs import Options, start_run
     from assistant.sample import OPTIONS
     from assistant.settings import people_folder
@@ -220,7 +225,7 @@ def run(
     asked |= {name: value for name, value in given.items() if value is not None}
     if sizes is not None:
         asked["sizes"] = _sizes(sizes)
-    started = start_run(found, Options(**asked), out)
+    started = start_run(found, Options(**asked), out, at_once)
     status = follow(started, as_json)
     if status == 0 and not as_json and people_folder() in found.root.parents:
         print_line(f"hand it in with: assistant submit {started.name if out is None else started.folder}")
@@ -230,6 +235,7 @@ def run(
 @app.command()
 def resume(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or the name of a run.")],
+    at_once: AT_ONCE = False,
     as_json: JSON = False,
 ) -> None:
     """Go on with a run that was stopped, failed or died, from where it was."""
@@ -239,7 +245,7 @@ def resume(
     found = find_run(run)
     seen = EventReader(found.folder)
     seen.new()
-    raise typer.Exit(follow(found.resume(), as_json, since=seen.at))
+    raise typer.Exit(follow(found.resume(at_once), as_json, since=seen.at))
 
 
 @app.command()
@@ -250,7 +256,7 @@ def stop(
     ] = False,
 ) -> None:
     """Stop a run; it can be resumed."""
-    from assistant.runs import find_run
+    from assistant.runs import GOING_ON, find_run
 
     found = find_run(run)
     found.stop(keep_best)
@@ -258,7 +264,7 @@ def stop(
         print_line(f"{found.name} keeps its best weights and goes on to predict; watch it with: assistant runs")
         return
     end = time.monotonic() + 30
-    while found.state() == "running" and time.monotonic() < end:
+    while found.state() in GOING_ON and time.monotonic() < end:
         time.sleep(0.1)
     print_line(f"{found.name} is {found.state()}; go on with: assistant resume {run}")
 

@@ -159,7 +159,7 @@ def _run_row(row: dict[str, Any]) -> dict[str, str]:
     waiting = {"pending": "waits", "failed": "refused"}.get(handed_in.get("status", ""), "")
     return {
         "run": row["name"],
-        "state": row["state"],
+        "state": f"waiting ({row['ahead']} before it)" if row.get("ahead") else row["state"],
         "made with": f"{asked['recipe']} {asked['arch']} {','.join(map(str, asked['sizes']))}",
         "metric": shown["valid"][0],
         "validation": _number(shown["valid"][1]),

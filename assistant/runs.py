@@ -26,9 +26,22 @@ from recipes import events
 from recipes.errors import StorageError
 from recipes.store import atomic_write
 
-__all__ = ["Asked", "EventReader", "Options", "Run", "RunError", "find_run", "list_runs", "start_run", "started_at"]
+__all__ = [
+    "GOING_ON",
+    "Asked",
+    "EventReader",
+    "Options",
+    "Run",
+    "RunError",
+    "find_run",
+    "list_runs",
+    "lives",
+    "start_run",
+    "started_at",
+]
 
-State = Literal["starting", "running", "stopped", "failed", "done"]
+State = Literal["starting", "waiting", "running", "stopped", "failed", "done"]
+GOING_ON: tuple[State, ...] = ("starting", "waiting", "running")
 _ENDS = {"run_stopped": "stopped", "run_failed": "failed", "run_done": "done"}
 _STARTS_WITHIN = 30.0  # seconds that a worker may take until its first event
 
@@ -109,25 +122,26 @@ class Run:
         return EventReader(self.folder).new()
 
     def state(self) -> State:
-        """starting, running, stopped, failed or done."""
+        """starting, waiting (for its turn on the device), running, stopped, failed or done."""
         return state_of(EventReader(self.folder).new(), self.folder)
 
     def stop(self, keep_best: bool = False) -> None:
         """Asks the worker to stop: at once, or to keep the best weights so far and go on to predict."""
-        if self.state() not in ("running", "starting"):
+        if self.state() not in GOING_ON:
             raise RunError(f"the run is not going on: {self.name} is {self.state()}; nothing to stop")
         atomic_write(self.folder / "stop.json", json.dumps({"keep_best": keep_best}))
 
-    def resume(self) -> Run:
-        """Starts a worker that goes on where the run was. Raises RunError for a run that is going on or done."""
+    def resume(self, at_once: bool = False) -> Run:
+        """Starts a worker that goes on where the run was, at the end of the line for its device, or `at_once`. Raises
+        RunError for a run that is going on or done."""
         self.asked()
         state = self.state()
-        if state in ("running", "starting"):
+        if state in GOING_ON:
             raise RunError(f"the run is going on already: {self.name}; watch it, or stop it first")
         if state == "done":
             raise RunError(f"the run is done: {self.name}; start a new one")
         (self.folder / "stop.json").unlink(missing_ok=True)
-        _launch(self.folder)
+        _launch(self.folder, at_once)
         return self
 
     def watch(
@@ -150,7 +164,7 @@ class Run:
 
     def remove(self) -> None:
         """Deletes the folder of a run that is not going on."""
-        if self.state() in ("running", "starting"):
+        if self.state() in GOING_ON:
             raise RunError(f"the run is going on: {self.name}; stop it first")
         shutil.rmtree(self.folder)
 
@@ -192,13 +206,21 @@ def state_of(told: list[events.Event], folder: Path) -> State:
             young = False
         return "starting" if young else "failed"
     if isinstance(last, events.RunStarted):
-        return "running" if _lives(last.pid, last.process_started) else "failed"
+        if not lives(last.pid, last.process_started):
+            return "failed"
+        return "waiting" if _ahead(told) else "running"
     return _ENDS[last.event]  # type: ignore[return-value]
 
 
-def start_run(competition: Competition, options: Options, out: Path | None = None) -> Run:
-    """Writes the run folder and starts its worker. Raises RunError where the folder holds a run or cannot be
-    written."""
+def _ahead(told: list[events.Event]) -> int:
+    """How many runs go before this one, by the last event of its worker that says so."""
+    last = next((e for e in reversed(told) if isinstance(e, (events.RunStarted, events.Waiting))), None)
+    return last.ahead if isinstance(last, events.Waiting) else 0
+
+
+def start_run(competition: Competition, options: Options, out: Path | None = None, at_once: bool = False) -> Run:
+    """Writes the run folder and starts its worker, which waits for its turn on the device unless it is to train
+    `at_once`. Raises RunError where the folder holds a run or cannot be written."""
     if competition.unsupported:
         raise RunError(f"{competition.slug} cannot be run: {competition.unsupported}")
     folder = (out or _fresh_folder(competition.slug)).resolve()
@@ -215,7 +237,7 @@ def start_run(competition: Competition, options: Options, out: Path | None = Non
         raise RunError(
             f"the run folder cannot be written: {folder} ({error.strerror}); choose another with --out"
         ) from None
-    _launch(folder)
+    _launch(folder, at_once)
     return Run(folder)
 
 
@@ -238,13 +260,13 @@ def list_runs(folder: Path | None = None) -> list[Run]:
 _CHILDREN: list[subprocess.Popen] = []  # held, so that ended workers of this process do not stay behind as zombies
 
 
-def _launch(folder: Path) -> None:
+def _launch(folder: Path, at_once: bool) -> None:
     """Starts the worker, and waits for its first event so that the run's state is told rightly from here on."""
     before = (folder / "events.jsonl").stat().st_size if (folder / "events.jsonl").exists() else 0
     _reap()
     with open(folder / "worker.log", "ab") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "assistant.worker", str(folder)],
+            [sys.executable, "-m", "assistant.worker", str(folder), *(["--at-once"] if at_once else [])],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -294,7 +316,8 @@ def _reap() -> None:
     _CHILDREN[:] = [child for child in _CHILDREN if child.poll() is None]
 
 
-def _lives(pid: int, started: float) -> bool:
+def lives(pid: int, started: float) -> bool:
+    """Whether that process, of that start time, is still there."""
     _reap()
     try:
         return abs(started_at(pid) - started) < 1 and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
@@ -344,7 +367,8 @@ def as_json(run: Run) -> dict[str, Any]:
         "name": run.name,
         "folder": str(run.folder),
         "competition": asked.competition.slug,
-        "state": state_of(told, run.folder),
+        "state": (state := state_of(told, run.folder)),
+        "ahead": _ahead(told) if state == "waiting" else None,
         "created": asked.created,
         "options": asked.options.model_dump(),
         "scores": done.scores if done else {},

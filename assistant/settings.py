@@ -8,7 +8,7 @@ from pathlib import Path
 
 import platformdirs
 
-__all__ = ["cache_folder", "home", "people_folder", "runs_folder"]
+__all__ = ["cache_folder", "home", "people_folder", "runs_folder", "visitors_folder"]
 
 
 @cache
@@ -26,6 +26,11 @@ def runs_folder() -> Path:
 def people_folder() -> Path:
     """Where the competitions of each signed-in person lie, apart from everybody else's."""
     return home() / "people"
+
+
+def visitors_folder() -> Path:
+    """Where the runs of each visitor lie, on a page that others can reach."""
+    return home() / "visitors"
 
 
 def cache_folder() -> Path:

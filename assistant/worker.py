@@ -21,8 +21,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from assistant.competition import CompetitionError
-from assistant.image_table import answers_in_order, image_table
-from assistant.planned import recipe_of
+from assistant.line import CPU, Turn, devices_of, person_of
 from assistant.runs import Asked, Run, RunError, started_at
 from assistant.settings import cache_folder
 from recipes import events
@@ -55,6 +54,8 @@ class EventLog:
             self.told_at, self.doing = event.t, event.stage
         elif isinstance(event, events.StepStarted):
             self.doing = f"step {event.step}: {event.title}"
+        elif isinstance(event, events.Waiting):
+            self.doing = "the wait for the device" if event.ahead else "the start"
         line = json.dumps(event.to_dict(), ensure_ascii=False, allow_nan=False).encode() + b"\n"
         try:
             os.write(self.file, line)
@@ -98,10 +99,11 @@ class StopFile:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Carries out the run in the folder named by the first argument; 0 when it is done or was stopped, 1 when it
-    failed."""
+    """Carries out the run in the folder named by the first argument, when its turn on the device has come, or with a
+    second argument `--at-once`; 0 when it is done or was stopped, 1 when it failed."""
     faulthandler.enable()
-    folder = Path((argv or sys.argv[1:])[0]).resolve()
+    words = argv or sys.argv[1:]
+    folder = Path(words[0]).resolve()
     asked = Run(folder).asked()
     lock = FileLock(folder / ".lock")
     try:
@@ -124,7 +126,12 @@ def main(argv: list[str] | None = None) -> int:
     )
     stop = StopFile(folder, log)
     signal.signal(signal.SIGTERM, stop.at_once)
+    turn = Turn(devices_of(asked.options.device), person_of(folder), log, lambda: _gives_up(stop, folder))
     try:
+        if "--at-once" in words[1:]:
+            turn.take_if_free()
+        else:
+            _await(turn, asked.options.device, stop, log)
         Worker(folder, asked, log, stop).run()
     except Stopped:
         stop.obeyed = True
@@ -133,7 +140,31 @@ def main(argv: list[str] | None = None) -> int:
         traceback.print_exc()
         log(events.RunFailed(error=_told(error)))
         return 1
+    finally:
+        turn.end()
     return 0
+
+
+def _await(turn: Turn, device: str, stop: StopFile, log: EventLog) -> None:
+    """Waits for the device; what takes memory, PyTorch above all, is imported after that. Raises Stopped, RecipeError."""
+    try:
+        turn.wait()
+    except Stopped:
+        if stop.keep_best:
+            log(events.Warned(text="stopped before its turn came: there are no weights to keep yet"))
+        raise
+    if turn.devices not in ((), (CPU,)):
+        from recipes.device import chosen_device, identity
+
+        name = identity(chosen_device(device))
+        if name:
+            turn.also(name)
+
+
+def _gives_up(stop: StopFile, folder: Path) -> bool:
+    """Whether a run that waits is to stop. One that has learned something and is to keep the best waits on: it needs the
+    device to predict."""
+    return stop.asked and not (stop.keep_best and any(folder.glob("checkpoints/*/*")))
 
 
 class Worker:
@@ -147,6 +178,9 @@ class Worker:
     def run(self) -> None:
         """Every fold, then the answers, the submission, the model and the report. Raises Stopped."""
         import numpy as np
+
+        from assistant.image_table import image_table
+        from assistant.planned import recipe_of
 
         images = image_table(self.competition, self.options.valid, self.options.seed)
         recipe, folds = recipe_of(self.options), []
@@ -245,6 +279,7 @@ class Worker:
         return {"rows": learner.images.valid.rows, "plain": passes[0], "tta": passes.mean(0), "test": test}
 
     def _finish(self, images: Images, valid: dict[str, np.ndarray], test: np.ndarray) -> None:
+        from assistant.image_table import answers_in_order
         from recipes.metrics import bootstrap, default_metrics, metric
 
         order = valid["rows"].argsort(kind="stable")

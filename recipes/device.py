@@ -7,7 +7,7 @@ import torch
 
 from recipes.errors import RecipeError
 
-__all__ = ["chosen_device", "chosen_precision", "on_device", "pass_size"]
+__all__ = ["chosen_device", "chosen_precision", "identity", "on_device", "pass_size"]
 
 PASSED = 512  # images at once that keep a large GPU busy
 PER_GIGABYTE = 8  # images of 224 × 224 that are passed at once for each gigabyte of a GPU's memory
@@ -40,6 +40,13 @@ def pass_size(device: torch.device, batch_size: int, size: int) -> int:
         return batch_size
     memory = torch.cuda.get_device_properties(device).total_memory / 1e9
     return int(np.clip(PER_GIGABYTE * memory * (224 / size) ** 2, batch_size, max(batch_size, PASSED)))
+
+
+def identity(device: torch.device) -> str:
+    """One name of a device for all processes, whatever number each of them gives it; none for the CPU."""
+    if device.type == "cuda":
+        return f"gpu-{torch.cuda.get_device_properties(device).uuid}"
+    return "" if device.type == "cpu" else f"{device.type}-{device.index or 0}"
 
 
 def chosen_precision(name: str, device: torch.device) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-__all__ = ["DICOM_SUFFIXES", "dicom_is_read", "dicom_picture", "is_dicom"]
+__all__ = ["DICOM_SUFFIXES", "dicom_is_read", "dicom_picture", "dicom_pixels", "is_dicom"]
 
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ".ima"})
 
@@ -48,6 +48,21 @@ def dicom_picture(path: Path) -> Image.Image:
     if data.get("PhotometricInterpretation") == "MONOCHROME1":
         grey = 255 - grey
     return Image.fromarray(grey).convert("RGB")
+
+
+def dicom_pixels(path: Path) -> int:
+    """How many pixels the file says it has, before they are decoded; 0 where pydicom is not installed. Raises ValueError
+    for a deflated file: what that unpacks to is not known before."""
+    if not dicom_is_read():
+        return 0
+    import pydicom
+    from pydicom.filereader import read_file_meta_info
+    from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+    if read_file_meta_info(path).get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+        raise ValueError("a deflated DICOM file: save it in another transfer syntax")
+    data = pydicom.dcmread(path, stop_before_pixels=True)
+    return int(data.get("Rows", 0) or 0) * int(data.get("Columns", 0) or 0) * int(data.get("NumberOfFrames", 1) or 1)
 
 
 def _eight_bits(values: np.ndarray) -> np.ndarray:

@@ -30,6 +30,7 @@ __all__ = [
     "StepStarted",
     "SubmissionWritten",
     "Sweep",
+    "Waiting",
     "Warned",
     "from_dict",
 ]
@@ -71,6 +72,16 @@ class RunStarted(Event):
     recipe: str
     versions: dict[str, str]
     resumed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting(Event):
+    """The run stands in line for its devices: `ahead` runs go before it. Told when that changes; 0 says that the wait is
+    over."""
+
+    event: ClassVar[str] = "waiting"
+    ahead: int
+    devices: list[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,6 +246,7 @@ _KINDS: dict[str, type[Event]] = {
     kind.event: kind
     for kind in (
         RunStarted,
+        Waiting,
         ImagesReady,
         StepStarted,
         Sweep,

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from recipes import events
 
-__all__ = ["Shown", "shown_here"]
+__all__ = ["Shown", "clock", "in_line", "shown_here"]
 
 STAGES = {
     "decode": "decoding images",
@@ -84,6 +84,9 @@ class Shown:
     def _run_started(self, event: events.RunStarted) -> None:
         again = "resumed" if event.resumed else "started"
         self._print(f"{event.recipe} {again}", "bold")
+
+    def _waiting(self, event: events.Waiting) -> None:
+        self._print(f"  {in_line(event.ahead)}" if event.ahead else "  its turn has come")
 
     def _images_ready(self, event: events.ImagesReady) -> None:
         kind = event.task.replace("_", "-")
@@ -158,6 +161,11 @@ VIEWS = {
 def _number(value: float | None) -> str:
     """Four digits; a number that was not finite is none in JSON."""
     return "nan" if value is None else f"{value:.4f}"
+
+
+def in_line(ahead: int) -> str:
+    """A place in the line, in words."""
+    return f"waiting for the device: {ahead} {'run' if ahead == 1 else 'runs'} before this one"
 
 
 def clock(seconds: float) -> str:

@@ -101,7 +101,7 @@ def seen_by_a_page(made) -> watch.Shown:
 
 
 def alive(monkeypatch) -> None:
-    monkeypatch.setattr("assistant.runs._lives", lambda pid, started: True)
+    monkeypatch.setattr("assistant.runs.lives", lambda pid, started: True)
 
 
 # ---------------------------------------------------------------- the page
@@ -484,6 +484,86 @@ def test_epochs_that_a_resumed_run_tells_again_are_shown_once(run, monkeypatch):
     seen = watch.Watch(run(STARTED, step(3), epoch(3, 1), epoch(3, 2), STARTED, step(3), epoch(3, 2, train_loss=0.25)))
     seen.read()
     assert [e.train_loss for e in seen.epochs.values()] == [1.0, 0.25]
+
+
+WAITING = {"event": "waiting", "devices": ["cpu"]}
+
+
+def test_a_run_that_waits_says_how_many_are_before_it_and_can_be_stopped(run, monkeypatch):
+    alive(monkeypatch)
+    seen = watch.Watch(run({**STARTED, "t": time.time() - 65}, {**WAITING, "ahead": 2}))
+    parts = seen.changes(course.VIEWS_OF_A_RUN, "")
+    assert seen.state == "waiting"
+    assert "Waiting for the device: 2 runs before this one" in parts["now"]
+    assert "1:05 in line" in parts["now"]
+    assert 'class="now"' not in parts["steps"]
+    assert parts["stop"] == {**gr.update(), "visible": True, "interactive": True}
+    assert not parts["keep"]["interactive"]  # nothing to keep
+    assert "waiting" in walk.runs_shown(owner())
+    seen.run.stop(keep_best=True)
+    assert "Stopping" in seen.changes(course.VIEWS_OF_A_RUN, "")["now"]
+
+
+def test_a_run_that_waits_with_weights_to_keep_says_what_it_will_do(run, monkeypatch):
+    alive(monkeypatch)
+    seen = watch.Watch(run(STARTED, step(3), epoch(3, 1), STARTED, {**WAITING, "ahead": 1}))
+    seen.read()
+    seen.run.stop(keep_best=True)
+    now = seen.changes(course.VIEWS_OF_A_RUN, "")["now"]
+    assert "1 run before this one; then it keeps its best weights and predicts" in now
+
+
+def test_the_time_of_a_run_begins_when_its_wait_is_over(run, monkeypatch):
+    alive(monkeypatch)
+    now = time.time()
+    waited = (
+        {**STARTED, "t": now - 500},
+        {**WAITING, "ahead": 1, "t": now - 499},
+        {**WAITING, "ahead": 0, "t": now - 65},
+    )
+    seen = watch.Watch(run(*waited))
+    parts = seen.changes(course.VIEWS_OF_A_RUN, "")
+    assert seen.state == "running"
+    assert "1:05 so far" in parts["now"]
+    seen = watch.Watch(run(*waited, {**STARTED, "t": now - 5}, name="resumed"))
+    assert "0:05 so far" in seen.changes(course.VIEWS_OF_A_RUN, "")["now"]
+
+
+def test_a_visitors_fourth_run_at_once_is_refused_in_one_line(run, home, monkeypatch):
+    alive(monkeypatch)
+    visitor, _ = open_session("", public=True)
+    visitor.runs.mkdir(parents=True)
+    told = [(STARTED,), (STARTED, {**WAITING, "ahead": 1}), (STARTED, {**WAITING, "ahead": 2})]
+    for number, events_of_it in enumerate(told):
+        run(*events_of_it, name=f"run{number}").folder.rename(visitor.runs / f"run{number}")
+    *_, refused = train_step.start(visitor, True, "sample", None, *sample_values())
+    assert "Too many runs at once: 3 of yours train or wait; stop one" in refused["trouble"]
+    assert len(list(visitor.runs.glob("*/run.json"))) == 3
+    other, _ = open_session("", public=True)
+    with other.room():
+        pass
+    with open(visitor.runs / "run0" / "events.jsonl", "a") as log:
+        log.write(json.dumps({"t": time.time(), "event": "run_stopped", "during": "training"}) + "\n")
+    with visitor.room():
+        pass
+    with open(visitor.runs / "run0" / "events.jsonl", "a") as log:
+        log.write(json.dumps({"t": time.time(), **STARTED}) + "\n")
+    with pytest.raises(RunError, match="too many runs at once"), visitor.room():
+        pass
+
+
+def test_a_run_cannot_be_resumed_past_the_limit(run, home, monkeypatch):
+    alive(monkeypatch)
+    visitor, _ = open_session("", public=True)
+    visitor.runs.mkdir(parents=True)
+    for name in ("a", "b", "c"):
+        run(STARTED, name=name).folder.rename(visitor.runs / name)
+    run(STARTED, {"event": "run_stopped", "during": "training"}, name="d").folder.rename(visitor.runs / "d")
+    said: list[str] = []
+    monkeypatch.setattr(train_step.gr, "Warning", said.append)
+    assert train_step.resume(visitor, "d") == {"seen": ""}
+    assert said == ["Too many runs at once: 3 of yours train or wait; stop one, or start this when one is done"]
+    assert visitor.find("d").state() == "stopped"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from assistant.ui.look import alert, empty, plot, table, text
 from assistant.ui.watch import View, Watch
 from recipes import events
 from recipes.errors import few
-from recipes.progress import STAGES, VIEWS, clock
+from recipes.progress import STAGES, VIEWS, clock, in_line
 
 __all__ = ["NOTHING", "VIEWS_OF_A_RUN", "idle", "now_line", "pulse", "steps"]
 
@@ -144,7 +144,10 @@ def _going_on(watch: Watch) -> tuple[str, str, float]:
     batch, step = watch.batch, watch.step
     if watch.started is None:
         return "Starting the training process", "", 0.0
-    figures = [f"{clock(time.time() - watch.started.t)} so far"]
+    if watch.state == "waiting" and watch.waiting:
+        return _in_line(watch, watch.waiting.ahead), f"{clock(time.time() - watch.started.t)} in line", 0.0
+    begun = watch.waiting or watch.started  # the wait is no part of the run's time
+    figures = [f"{clock(time.time() - begun.t)} so far"]
     stage, share = "", 0.0
     if batch is not None:
         share = batch.done / max(batch.total, 1)
@@ -164,6 +167,15 @@ def _going_on(watch: Watch) -> tuple[str, str, float]:
     return says, " · ".join(figures), share
 
 
+def _in_line(watch: Watch, ahead: int) -> str:
+    """What a run that waits says."""
+    if not watch.stopping:
+        return in_line(ahead).capitalize()
+    if watch.stopping["keep_best"] and watch.epochs:
+        return f"{in_line(ahead).capitalize()}; then it keeps its best weights and predicts"
+    return "Stopping"
+
+
 def _far(watch: Watch) -> float:
     return _done(watch) / max(len(watch.steps), 1)
 
@@ -175,7 +187,7 @@ def _done(watch: Watch) -> int:
 
 
 def _steps(watch: Watch) -> str:
-    going_on, step = not watch.ends, watch.step
+    going_on, step = not watch.ends and watch.state != "waiting", watch.step
     fold = f'<p class="fold">Fold {step.fold + 1} of {step.folds}</p>' if step and step.folds > 1 else ""
     return steps(watch.steps, _done(watch), going_on, fold)
 

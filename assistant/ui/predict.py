@@ -6,6 +6,7 @@ What was dropped is looked at and forgotten: the files are deleted when they wer
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 import numpy as np
 from gradio.utils import get_upload_folder
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from assistant.page_parts import img
 from assistant.runs import Run, RunError
 from assistant.ui.look import alert, empty, text
 from assistant.ui.models import ONE_AT_A_TIME, model_of
+from recipes.dicom import dicom_pixels, is_dicom
 from recipes.errors import RecipeError, one_line
 from recipes.pixels import open_picture
 
@@ -31,6 +33,7 @@ __all__ = ["CSS", "Told", "ask", "build", "told_of", "wire"]
 PICTURES, MEGABYTES, MEGAPIXELS, TOP, SIDE = 24, 20, 60, 3, 200  # at once, of each, answers, pixels shown
 AWAITED = "What the network says of your pictures will be here."
 KINDS = [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".dcm"]
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 
 
 @dataclass(frozen=True)
@@ -111,14 +114,25 @@ def _opened(file: Path, short: int) -> Image.Image:
     """The picture upright in RGB. Raises an error that says what is wrong with it."""
     if file.stat().st_size > MEGABYTES * 2**20:
         raise ValueError(f"larger than {MEGABYTES} MB; make it smaller")
-    try:
-        with Image.open(file) as picture:
-            many = picture.width * picture.height
-    except Exception:  # told by open_picture, which reads more kinds
-        many = 0
-    if many > MEGAPIXELS * 10**6:
+    if _pixels_said(file) > MEGAPIXELS * 10**6:
         raise ValueError(f"more than {MEGAPIXELS} million pixels; make it smaller")
     return open_picture(file, short)
+
+
+def _pixels_said(file: Path) -> int:
+    """How many pixels the file's header tells of. Raises ValueError for other kinds of files than those of `FORMATS`,
+    whatever their names: some of Pillow's other readers start programs."""
+    if file.stat().st_size == 0:
+        raise ValueError("empty file")
+    if is_dicom(file):
+        return dicom_pixels(file)
+    try:
+        with Image.open(file, formats=FORMATS) as picture:
+            return picture.width * picture.height
+    except Image.DecompressionBombError:
+        return sys.maxsize
+    except UnidentifiedImageError:
+        raise ValueError("not a picture, or a broken one; JPEG, PNG, WebP, BMP, GIF, TIFF and DICOM are read") from None
 
 
 def _why(error: Exception, file: Path) -> str:

@@ -8,10 +8,13 @@ import secrets
 import socket
 from collections.abc import Sequence
 
+from starlette.middleware import Middleware
+
 from assistant.runs import RunError
 from assistant.settings import home
 from assistant.ui import explore_step, kaggle_step, look, predict, recipe_step, results, submit_step
 from assistant.ui.look import theme
+from assistant.ui.uploads import Limits
 from assistant.ui.walk import build
 
 __all__ = ["launch", "loopback"]
@@ -56,7 +59,8 @@ def launch(
         ssr_mode=False,
         mcp_server=False,
         enable_monitoring=False,
-        max_file_size="20mb",
+        max_file_size=f"{predict.MEGABYTES}mb",
+        app_kwargs={"middleware": [Middleware(Limits)]},
         blocked_paths=[str(home())],
         show_error=False,
         quiet=True,

@@ -6,15 +6,19 @@ A session lives on the server, under a name that only its page knows; a token in
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assistant.runs import Run
-from assistant.settings import home, runs_folder
+from filelock import FileLock
+
+from assistant.runs import GOING_ON, Run, RunError, list_runs
+from assistant.settings import runs_folder, visitors_folder
 from assistant.ui.watch import run_named
 
 if TYPE_CHECKING:
@@ -23,7 +27,9 @@ if TYPE_CHECKING:
     from assistant.ui.galleries import Looked
     from assistant.ui.jobs import Job
 
-__all__ = ["Session", "nobody", "open_session"]
+__all__ = ["AT_ONCE", "Session", "nobody", "open_session"]
+
+AT_ONCE = 3  # runs of one visitor that may train or wait for it
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -51,6 +57,21 @@ class Session:
         """This person's run of that name."""
         return run_named(name, self.runs)
 
+    @contextlib.contextmanager
+    def room(self) -> Iterator[None]:
+        """For as long as a run of this person is started. Raises RunError where a visitor has enough that go on."""
+        self.runs.mkdir(parents=True, exist_ok=True)
+        if self.owner:
+            yield
+            return
+        with FileLock(self.runs.with_name("starting.lock")):  # two clicks at once are one after the other
+            going_on = sum(run.state() in GOING_ON for run in list_runs(self.runs))
+            if going_on >= AT_ONCE:
+                raise RunError(
+                    f"too many runs at once: {going_on} of yours train or wait; stop one, or start this when one is done"
+                )
+            yield
+
     def sign_out(self) -> None:
         """Forgets who it is at Kaggle, and what that person was given."""
         if self.kaggle is not None:
@@ -67,7 +88,7 @@ class Session:
 
 def nobody() -> Session:
     """Somebody who has not opened the page: no runs, no folders."""
-    return Session(False, home() / "visitors" / "nobody" / "runs")
+    return Session(False, visitors_folder() / "nobody" / "runs")
 
 
 def open_session(key: object, public: bool) -> tuple[Session, str]:
@@ -78,4 +99,4 @@ def open_session(key: object, public: bool) -> tuple[Session, str]:
     if not (isinstance(key, str) and _KEY.fullmatch(key)):
         key = secrets.token_urlsafe(32)
     mark = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()  # the key itself is written nowhere
-    return Session(False, home() / "visitors" / mark / "runs"), key
+    return Session(False, visitors_folder() / mark / "runs"), key

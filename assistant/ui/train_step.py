@@ -75,8 +75,8 @@ def start(session: Session, public: bool, chosen: str, shown: Shown | None, *val
             "address": name,
             "walk": gr.Walkthrough(selected=TRAIN),
         }
-        session.runs.mkdir(parents=True, exist_ok=True)
-        start_run(competition, asked, session.runs / name)
+        with session.room():
+            start_run(competition, asked, session.runs / name)
     except Exception as error:
         yield {
             "start": gr.update(interactive=True),
@@ -126,8 +126,13 @@ def keep(session: Session, address: str) -> Changes:
 
 
 def resume(session: Session, address: str) -> Changes:
-    """Goes on with the run."""
-    return _with_run(session, address, lambda run: run.resume(), "resume")
+    """Goes on with the run, at the end of the line for its device."""
+
+    def go_on(run: Run) -> None:
+        with session.room():
+            run.resume()
+
+    return _with_run(session, address, go_on, "resume")
 
 
 def _with_run(session: Session, address: str, action: Callable[[Run], Any], *buttons: str) -> Changes:

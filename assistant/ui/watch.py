@@ -67,6 +67,7 @@ class Watch:
         self.batch: events.Batch | None = None
         self.images: events.ImagesReady | None = None
         self.started: events.RunStarted | None = None
+        self.waiting: events.Waiting | None = None
         self.step: events.StepStarted | None = None
         self.step_ended = False
         self.epochs: dict[tuple, events.Epoch] = {}
@@ -124,7 +125,9 @@ class Watch:
 
     def _take(self, event: events.Event) -> None:
         if isinstance(event, events.RunStarted):
-            self.started, self.batch, self.done = event, None, None
+            self.started, self.waiting, self.batch, self.done = event, None, None, None
+        elif isinstance(event, events.Waiting):
+            self.waiting = event
         elif isinstance(event, events.ImagesReady):
             self.images = event
         elif isinstance(event, events.StepStarted):

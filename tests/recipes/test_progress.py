@@ -68,3 +68,12 @@ def test_bars_come_and_go_without_a_trace():
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (61, "1:01"), (3725, "1:02:05")])
 def test_seconds_are_shown_as_on_a_clock(seconds, text):
     assert clock(seconds) == text
+
+
+def test_a_place_in_the_line_is_told_as_it_changes():
+    told = shown(*(events.Waiting(ahead=ahead, devices=["cpu"]) for ahead in (2, 1, 0)))
+    assert told.splitlines() == [
+        "  waiting for the device: 2 runs before this one",
+        "  waiting for the device: 1 run before this one",
+        "  its turn has come",
+    ]
