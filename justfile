@@ -32,6 +32,10 @@ browser:
 bench DATA *ARGS:
     uv run python bench/photos.py {{DATA}} {{ARGS}}
 
+# Everything in bench/RESULTS.md, measured anew: just results path/to/dogs-vs-cats path/to/mobilenetv2_100.safetensors
+results DATA WEIGHTS:
+    uv run --group bench python bench/results.py --make {{DATA}} --weights {{WEIGHTS}}
+
 # Pictures in docs/ and README.md, and their generated blocks
 docs:
     uv run python docs/make.py

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-__all__ = ["CLASSES", "competition", "photograph"]
+__all__ = ["CLASSES", "competition", "linked", "photograph"]
 
 SIZE = (500, 375)
 FORMS = ("disc", "ring", "box", "wedge")
@@ -67,6 +67,20 @@ def competition(folder: Path, images: int, seed: int = 0, workers: int | None = 
     equal = f"{1 / len(CLASSES):g}"
     _table(folder / "sample_submission.csv", ["id", *CLASSES], ([_name(n), *[equal] * len(CLASSES)] for n in test))
     return time.perf_counter() - start
+
+
+def linked(folder: Path, drawn: Path, images: int) -> None:
+    """A competition of `images` pictures, all labelled, that are hard links to those that `competition` drew."""
+    with open(drawn / "labels.csv", newline="", encoding="utf-8") as file:
+        labels = list(csv.DictReader(file))
+    (folder / "train").mkdir(parents=True)
+    (folder / "test").mkdir()
+    for number in range(images):
+        os.link(
+            drawn / "train" / f"{labels[number % len(labels)]['id']}.jpg", folder / "train" / f"{_name(number)}.jpg"
+        )
+    rows = ([_name(number), labels[number % len(labels)]["label"]] for number in range(images))
+    _table(folder / "labels.csv", ["id", "label"], rows)
 
 
 def _draw(chunk: tuple[str, int, int, int]) -> None:

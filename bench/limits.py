@@ -10,26 +10,29 @@ its passes would take at the limit over the time that it took.
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from bench.ledger import Ledger, cores
+from bench.ledger import Ledger, cores, markdown
 
 if TYPE_CHECKING:
     from recipes import Learner
 
-__all__ = ["Passes", "as_a_worker", "copies", "decode_alone", "measure", "probe", "rate"]
+__all__ = ["Passes", "as_a_worker", "copies", "decode_alone", "measure", "probe", "rate", "table"]
 
 PICTURES = 16  # made-up ones that a learner without a folder has
 
@@ -303,3 +306,77 @@ def measure(ledger: Ledger, learner: Learner, files: Sequence[Path], short: int,
     stored = (learner.batch_size, short, short * 4 // 3, 3)
     for name, speed in copies(device, stored, folder, 1 << 30 if seconds >= 1 else 64 << 20).items():
         ledger.row("limits", f"copy {name}", gigabytes_per_second=speed)
+
+
+def table(rows: Sequence[dict]) -> str:
+    """Each limit, and each stage's share of its own, the middle of all rounds."""
+    limits, stages = _by_name(rows, "limits"), _by_name(rows, "run")
+    lines = [[f"limit: {what}", *_cells(found)] for what, found in limits.items()]
+    lines += [[what, *_cells(found)] for what, found in stages.items()]
+    return markdown(["", "images/s", "GB/s", "seconds", "share of the limit", "rounds"], lines)
+
+
+def _by_name(rows: Sequence[dict], part: str) -> dict[str, list[dict]]:
+    found: dict[str, list[dict]] = {}
+    for row in rows:
+        if row.get("part") == part:
+            found.setdefault(row["what"], []).append(row)
+    return found
+
+
+def _cells(rows: list[dict]) -> list[str]:
+    forms = {"images_per_second": ",.0f", "gigabytes_per_second": ".1f", "seconds": ".2f", "share": ".0%"}
+    cells = []
+    for name, form in forms.items():
+        there = [row[name] for row in rows if row.get(name) is not None]
+        cells.append(format(median(there), form) if there else "")
+    return [*cells, str(len(rows))]
+
+
+def main() -> None:
+    """Limits and a run, round after round."""
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("folder", type=Path)
+    asked.add_argument("--arch", default="mobilenetv2_100")
+    asked.add_argument("--size", type=int, default=128)
+    asked.add_argument("--weights", default="none", help="none (random), auto, or a safetensors file.")
+    asked.add_argument("--batch", type=int, default=64)
+    asked.add_argument("--device", default="auto")
+    asked.add_argument("--precision", default="auto")
+    asked.add_argument("--rounds", type=int, default=3)
+    asked.add_argument("--seconds", type=float, default=5.0, help="Time for each limit.")
+    asked.add_argument("--epochs", default="6,2,2", help="Head epochs, augmented head cycles, full network cycles.")
+    asked.add_argument("--first", type=int, help="Only so many labelled images, for a trial.")
+    asked.add_argument("--out", type=Path, help="JSON lines are appended here.")
+    given = asked.parse_args()
+    if not (given.folder / "labels.csv").is_file():
+        asked.error(f"no labels.csv in {given.folder}")
+    as_a_worker()
+    ledger = Ledger("limits", given.out, vars(given), given.device)
+    for _ in range(given.rounds):
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+            ledger.attempt("limits", lambda place=folder: _round(ledger, given, Path(place)))
+    print("\n" + table(ledger.rows))
+
+
+def _round(ledger: Ledger, given: argparse.Namespace, folder: Path) -> None:
+    from bench import plans, stages
+    from recipes import Learner
+
+    images = plans.table_of({"data": str(given.folder), "first": given.first, "seed": 42})
+    settings = {"batch_size": given.batch, "device": given.device, "precision": given.precision}
+    empty = probe(given.arch, given.size, given.weights, images.task.outputs, **settings)
+    told: list = []
+    cache = folder / "cache"
+    learner = Learner(images, given.arch, given.size, given.weights, cache=cache, report=told.append, **settings)
+    files = [source for source in images.sources if isinstance(source, Path)][:2000]
+    short = round(given.size / learner.crop_at(given.size))
+    measure(ledger, empty, files, short, folder, given.seconds)
+    head, views, cycles = (int(number) for number in given.epochs.split(","))
+    counts = f"{len(images.train):,} train, {len(images.valid):,} validate, {len(images.test):,} test"
+    ledger.title(f"A run: {counts}")
+    stages.run(ledger, "run", learner, told, head=head, views=views, cycles=cycles)
+
+
+if __name__ == "__main__":
+    main()

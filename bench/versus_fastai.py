@@ -20,19 +20,16 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-import psutil
-
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.ledger import Ledger, markdown, read
+from bench.memory import Memory
 
 OURS, AS_IT_COMES, SAME_ALLOCATOR = "recipes", "fastai", "fastai, same allocator"
 STAGES = (
@@ -152,35 +149,6 @@ def raced(ledger: Ledger, contender: str, seed: int, turn: int, plan: Path) -> N
 
 def _path() -> str:
     return os.pathsep.join([str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
-
-
-class Memory:
-    """The most memory that a process and its children had together, from now until the end."""
-
-    def __init__(self, pid: int):
-        self.process, self.over = psutil.Process(pid), threading.Event()
-        self.peak = {"pss_gigabytes": 0.0, "anonymous_gigabytes": 0.0}
-        self.thread = threading.Thread(target=self._look, daemon=True)
-        self.thread.start()
-
-    def end(self) -> dict[str, float]:
-        """The peaks."""
-        self.over.set()
-        self.thread.join()
-        return self.peak
-
-    def _look(self) -> None:
-        while not self.over.wait(0.25):
-            now = {"pss_gigabytes": 0.0, "anonymous_gigabytes": 0.0}
-            with suppress(psutil.Error):
-                for process in (self.process, *self.process.children(recursive=True)):
-                    with suppress(OSError, psutil.Error):
-                        text = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
-                        kilobytes = {line.split()[0]: int(line.split()[1]) for line in text.splitlines()[1:]}
-                        now["pss_gigabytes"] += kilobytes["Pss:"] * 1024 / 1e9
-                        own = kilobytes.get("Pss_Anon:", 0) + kilobytes.get("Pss_Shmem:", 0)
-                        now["anonymous_gigabytes"] += own * 1024 / 1e9
-            self.peak = {name: max(value, self.peak[name]) for name, value in now.items()}
 
 
 # -------------------------------------------------------------------- the table
