@@ -26,10 +26,22 @@ from recipes import events
 from recipes.errors import StorageError
 from recipes.store import atomic_write
 
-__all__ = ["Asked", "EventReader", "Options", "Run", "RunError", "find_run", "list_runs", "start_run", "started_at"]
+__all__ = [
+    "Asked",
+    "EventReader",
+    "Options",
+    "Run",
+    "RunError",
+    "find_run",
+    "launch",
+    "list_runs",
+    "start_run",
+    "started_at",
+    "write_run",
+]
 
-State = Literal["starting", "running", "stopped", "failed", "done"]
-_ENDS = {"run_stopped": "stopped", "run_failed": "failed", "run_done": "done"}
+State = Literal["starting", "running", "paused", "stopped", "failed", "done"]
+_ENDS = {"run_paused": "paused", "run_stopped": "stopped", "run_failed": "failed", "run_done": "done"}
 _STARTS_WITHIN = 30.0  # seconds that a worker may take until its first event
 
 
@@ -109,12 +121,13 @@ class Run:
         return EventReader(self.folder).new()
 
     def state(self) -> State:
-        """starting, running, stopped, failed or done."""
+        """starting, running, paused (between two parts), stopped, failed or done."""
         return state_of(EventReader(self.folder).new(), self.folder)
 
     def stop(self, keep_best: bool = False) -> None:
-        """Asks the worker to stop: at once, or to keep the best weights so far and go on to predict."""
-        if self.state() not in ("running", "starting"):
+        """Asks the worker to stop: at once, or to keep the best weights so far and go on to predict. A paused run obeys
+        with its next part."""
+        if self.state() not in ("running", "starting", "paused"):
             raise RunError(f"the run is not going on: {self.name} is {self.state()}; nothing to stop")
         atomic_write(self.folder / "stop.json", json.dumps({"keep_best": keep_best}))
 
@@ -127,7 +140,7 @@ class Run:
         if state == "done":
             raise RunError(f"the run is done: {self.name}; start a new one")
         (self.folder / "stop.json").unlink(missing_ok=True)
-        _launch(self.folder)
+        launch(self.folder)
         return self
 
     def watch(
@@ -143,7 +156,7 @@ class Run:
             if until():
                 return
             if not new:
-                if state_of(seen, self.folder) in ("stopped", "failed", "done"):
+                if state_of(seen, self.folder) in ("paused", "stopped", "failed", "done"):
                     yield from reader.new()
                     return
                 time.sleep(poll)
@@ -199,6 +212,13 @@ def state_of(told: list[events.Event], folder: Path) -> State:
 def start_run(competition: Competition, options: Options, out: Path | None = None) -> Run:
     """Writes the run folder and starts its worker. Raises RunError where the folder holds a run or cannot be
     written."""
+    run = write_run(competition, options, out)
+    launch(run.folder)
+    return run
+
+
+def write_run(competition: Competition, options: Options, out: Path | None = None) -> Run:
+    """Writes the run folder, and starts nothing. Raises RunError as `start_run` does."""
     if competition.unsupported:
         raise RunError(f"{competition.slug} cannot be run: {competition.unsupported}")
     folder = (out or _fresh_folder(competition.slug)).resolve()
@@ -215,7 +235,6 @@ def start_run(competition: Competition, options: Options, out: Path | None = Non
         raise RunError(
             f"the run folder cannot be written: {folder} ({error.strerror}); choose another with --out"
         ) from None
-    _launch(folder)
     return Run(folder)
 
 
@@ -238,13 +257,14 @@ def list_runs(folder: Path | None = None) -> list[Run]:
 _CHILDREN: list[subprocess.Popen] = []  # held, so that ended workers of this process do not stay behind as zombies
 
 
-def _launch(folder: Path) -> None:
-    """Starts the worker, and waits for its first event so that the run's state is told rightly from here on."""
+def launch(folder: Path, part: str = "") -> None:
+    """Starts the worker for all that is left of the run, or for one part of it, and waits for its first event so that
+    the run's state is told rightly from here on."""
     before = (folder / "events.jsonl").stat().st_size if (folder / "events.jsonl").exists() else 0
     _reap()
     with open(folder / "worker.log", "ab") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "assistant.worker", str(folder)],
+            [sys.executable, "-m", "assistant.worker", str(folder), *([part] if part else [])],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

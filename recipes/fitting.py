@@ -43,15 +43,18 @@ def fit(learner: Learner, plan: Plan, rates: tuple[float, float, float]) -> list
     try:
         while progress.epoch < plan.epochs and not progress.over:
             start = time.monotonic()
-            train_loss = _train_epoch(learner, plan, progress.epoch, optimizer, average, pace)
+            train_loss = _train_epoch(learner, plan, progress, optimizer, average, pace)
             with learner.averaged(average):
                 told.append(_validate(learner, plan, progress, train_loss, rates[-1], start))
             _close_cycle(learner, plan, progress)
             progress.over |= not np.isfinite(train_loss)
             progress.told.append({f.name: getattr(told[-1], f.name) for f in fields(told[-1])})
             progress.epoch += 1
+            progress.batch, progress.loss, progress.seen = 0, 0.0, 0
             learner.checkpoint(progress, optimizer, average)
-    except (Stopped, KeyboardInterrupt):
+    except (Stopped, KeyboardInterrupt) as stop:
+        if progress.batch and isinstance(stop, Stopped):  # asked between two batches, so nothing is half done
+            learner.checkpoint(progress, optimizer, average)
         if plan.until_overfitting:
             learner.load_best()
         raise
@@ -109,12 +112,14 @@ def _compared(losses: list[float], starting: list[float]) -> np.ndarray:
     return np.mean(starting) * lr_finder.smoothed(losses) / np.maximum(lr_finder.smoothed(starting), 1e-12)
 
 
-def _train_epoch(learner: Learner, plan: Plan, epoch: int, optimizer, average, pace: Pace) -> float:
-    """One pass over the training images; the mean loss, NaN as soon as a batch's loss is not finite."""
+def _train_epoch(learner: Learner, plan: Plan, progress: Progress, optimizer, average, pace: Pace) -> float:
+    """One pass over the training images, or what is left of it; the mean loss, NaN as soon as a batch's loss is not
+    finite."""
+    epoch = progress.epoch
     batches = training.batches_of(learner.images.train.rows, learner.batch_size, learner.seed, learner.fits, epoch)
     learner.network.train()
-    total, seen, start = 0.0, 0, time.monotonic()
-    for number, rows in enumerate(batches):
+    before, start = progress.seen, time.monotonic()
+    for number, rows in enumerate(batches[progress.batch :], progress.batch):
         learner.obey()
         at = epoch * len(batches) + number
         for group in optimizer.param_groups:
@@ -126,12 +131,16 @@ def _train_epoch(learner: Learner, plan: Plan, epoch: int, optimizer, average, p
             return float("nan")
         if average is not None:
             average.update(learner.network)
-        total, seen = total + loss * len(rows), seen + len(rows)
-        speed = seen / max(time.monotonic() - start, 1e-9)
+        progress.batch, progress.loss, progress.seen = (
+            number + 1,
+            progress.loss + loss * len(rows),
+            progress.seen + len(rows),
+        )
+        speed = (progress.seen - before) / max(time.monotonic() - start, 1e-9)
         lr = optimizer.param_groups[-1]["lr"]
         more = {"loss": loss, "lr": lr, "images_per_second": speed, "memory": learner.memory()}
         pace(at + 1, plan.epochs * len(batches), epoch=epoch + 1, **more)
-    return total / seen
+    return progress.loss / progress.seen
 
 
 def _train_batch(
