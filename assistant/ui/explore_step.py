@@ -26,10 +26,12 @@ OFFER = (
     "Broken files, pictures that are there twice, test images that leak into train, labels that contradict each other."
 )
 
+AWAITED = "What was understood of the data will be here in a moment."
 
-def build(understood: str) -> Changes:
+
+def build() -> Changes:
     """The components by name."""
-    made: Changes = {"understood": gr.HTML(understood, elem_id="understood")}
+    made: Changes = {"understood": gr.HTML(empty(AWAITED), elem_id="understood")}
     with gr.Row(equal_height=False, elem_classes="path"):
         made["settings"] = gr.Textbox(
             label="Not so?",
