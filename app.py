@@ -36,6 +36,9 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("--auth takes NAME:PASSWORD")
 
     from assistant.runs import RunError, explain
+    from assistant.ui import zero
+
+    zero.prepare()
     from assistant.ui.serving import launch
     from recipes.errors import RecipeError
 

@@ -34,15 +34,17 @@ __all__ = [
     "Run",
     "RunError",
     "find_run",
+    "launch",
     "list_runs",
     "lives",
     "start_run",
     "started_at",
+    "write_run",
 ]
 
-State = Literal["starting", "waiting", "running", "stopped", "failed", "done"]
+State = Literal["starting", "waiting", "running", "paused", "stopped", "failed", "done"]
 GOING_ON: tuple[State, ...] = ("starting", "waiting", "running")
-_ENDS = {"run_stopped": "stopped", "run_failed": "failed", "run_done": "done"}
+_ENDS = {"run_paused": "paused", "run_stopped": "stopped", "run_failed": "failed", "run_done": "done"}
 _STARTS_WITHIN = 30.0  # seconds that a worker may take until its first event
 
 
@@ -122,12 +124,13 @@ class Run:
         return EventReader(self.folder).new()
 
     def state(self) -> State:
-        """starting, waiting (for its turn on the device), running, stopped, failed or done."""
+        """starting, waiting (for its turn on the device), running, paused (between two parts), stopped, failed or done."""
         return state_of(EventReader(self.folder).new(), self.folder)
 
     def stop(self, keep_best: bool = False) -> None:
-        """Asks the worker to stop: at once, or to keep the best weights so far and go on to predict."""
-        if self.state() not in GOING_ON:
+        """Asks the worker to stop: at once, or to keep the best weights so far and go on to predict. A paused run obeys
+        with its next part."""
+        if self.state() not in (*GOING_ON, "paused"):
             raise RunError(f"the run is not going on: {self.name} is {self.state()}; nothing to stop")
         atomic_write(self.folder / "stop.json", json.dumps({"keep_best": keep_best}))
 
@@ -141,7 +144,7 @@ class Run:
         if state == "done":
             raise RunError(f"the run is done: {self.name}; start a new one")
         (self.folder / "stop.json").unlink(missing_ok=True)
-        _launch(self.folder, at_once)
+        launch(self.folder, at_once=at_once)
         return self
 
     def watch(
@@ -157,7 +160,7 @@ class Run:
             if until():
                 return
             if not new:
-                if state_of(seen, self.folder) in ("stopped", "failed", "done"):
+                if state_of(seen, self.folder) in ("paused", "stopped", "failed", "done"):
                     yield from reader.new()
                     return
                 time.sleep(poll)
@@ -221,6 +224,13 @@ def _ahead(told: list[events.Event]) -> int:
 def start_run(competition: Competition, options: Options, out: Path | None = None, at_once: bool = False) -> Run:
     """Writes the run folder and starts its worker, which waits for its turn on the device unless it is to train
     `at_once`. Raises RunError where the folder holds a run or cannot be written."""
+    run = write_run(competition, options, out)
+    launch(run.folder, at_once=at_once)
+    return run
+
+
+def write_run(competition: Competition, options: Options, out: Path | None = None) -> Run:
+    """Writes the run folder, and starts nothing. Raises RunError as `start_run` does."""
     if competition.unsupported:
         raise RunError(f"{competition.slug} cannot be run: {competition.unsupported}")
     folder = (out or _fresh_folder(competition.slug)).resolve()
@@ -237,7 +247,6 @@ def start_run(competition: Competition, options: Options, out: Path | None = Non
         raise RunError(
             f"the run folder cannot be written: {folder} ({error.strerror}); choose another with --out"
         ) from None
-    _launch(folder, at_once)
     return Run(folder)
 
 
@@ -257,16 +266,21 @@ def list_runs(folder: Path | None = None) -> list[Run]:
     return [Run(path) for path in sorted(found, key=lambda path: (path / "run.json").stat().st_mtime, reverse=True)]
 
 
+def _words(part: str, at_once: bool) -> list[str]:
+    return ([part] if part else []) + (["--at-once"] if at_once else [])
+
+
 _CHILDREN: list[subprocess.Popen] = []  # held, so that ended workers of this process do not stay behind as zombies
 
 
-def _launch(folder: Path, at_once: bool) -> None:
-    """Starts the worker, and waits for its first event so that the run's state is told rightly from here on."""
+def launch(folder: Path, part: str = "", at_once: bool = False) -> None:
+    """Starts the worker for all that is left of the run, or for one part of it, and waits for its first event so that
+    the run's state is told rightly from here on."""
     before = (folder / "events.jsonl").stat().st_size if (folder / "events.jsonl").exists() else 0
     _reap()
     with open(folder / "worker.log", "ab") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "assistant.worker", str(folder), *(["--at-once"] if at_once else [])],
+            [sys.executable, "-m", "assistant.worker", str(folder), *_words(part, at_once)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

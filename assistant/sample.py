@@ -37,22 +37,23 @@ OPTIONS = {
 def write_sample(folder: Path) -> Path:
     """Writes train.csv, train/, test/, sample_submission.csv and page.json into `folder`; what is already there whole
     is kept."""
+    if (folder / "page.json").is_file():  # written last
+        return folder
     writable_folder(folder)
     pictures, labels, train, test = _digits()
-    if not (folder / "page.json").is_file():
-        for name, rows in (("train", train), ("test", test)):
-            (folder / name).mkdir(exist_ok=True)
-            for row in rows:
-                (folder / name / f"{row:05d}.png").write_bytes(_png(pictures[row]))
-        _write_csv(folder / "train.csv", [(f"{row:05d}", labels[row]) for row in train])
-        _write_csv(folder / "sample_submission.csv", [(f"{row:05d}", 0) for row in test])
-        page = {
-            "ref": REF,
-            "title": TITLE,
-            "evaluationMetric": "Categorization Accuracy",
-            "evaluation": "Submissions are scored by the share of digits that are named rightly.",
-        }
-        atomic_write(folder / "page.json", json.dumps(page, indent=1))
+    for name, rows in (("train", train), ("test", test)):
+        (folder / name).mkdir(exist_ok=True)
+        for row in rows:
+            (folder / name / f"{row:05d}.png").write_bytes(_png(pictures[row]))
+    _write_csv(folder / "train.csv", [(f"{row:05d}", labels[row]) for row in train])
+    _write_csv(folder / "sample_submission.csv", [(f"{row:05d}", 0) for row in test])
+    page = {
+        "ref": REF,
+        "title": TITLE,
+        "evaluationMetric": "Categorization Accuracy",
+        "evaluation": "Submissions are scored by the share of digits that are named rightly.",
+    }
+    atomic_write(folder / "page.json", json.dumps(page, indent=1))
     return folder
 
 

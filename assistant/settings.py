@@ -8,7 +8,7 @@ from pathlib import Path
 
 import platformdirs
 
-__all__ = ["cache_folder", "home", "people_folder", "runs_folder", "visitors_folder"]
+__all__ = ["cache_folder", "home", "people_folder", "runs_folder", "visitors_folder", "zero_gpu"]
 
 
 @cache
@@ -36,3 +36,8 @@ def visitors_folder() -> Path:
 def cache_folder() -> Path:
     """Where decoded pixels and activations are kept."""
     return home() / "cache"
+
+
+def zero_gpu() -> bool:
+    """Whether this is a Space that is lent a GPU for a minute at a time (ZeroGPU), told as the `spaces` package is."""
+    return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")

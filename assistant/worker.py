@@ -1,7 +1,8 @@
-"""The process that carries out one run: `python -m assistant.worker FOLDER`.
+"""The process that carries out one run: `python -m assistant.worker FOLDER [PART]`.
 
 It alone writes into the run folder: it appends events, saves checkpoints, and writes the predictions, the submission,
-the model and the report.
+the model and the report. A run has three parts: *images* (decode them, fetch the weights), *folds* (all that a GPU is
+for: train and predict) and *answers* (submission and report). With a part named, the run is paused when that is over.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import faulthandler
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +24,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from assistant.competition import CompetitionError
+from assistant.event_log import EventLog, seconds_spent
 from assistant.line import CPU, Turn, devices_of, person_of
 from assistant.runs import Asked, Run, RunError, started_at
 from assistant.settings import cache_folder
@@ -33,34 +37,7 @@ if TYPE_CHECKING:
 
     from recipes import Images, Learner, Recipe
 
-__all__ = ["main"]
-
-_BATCH_EVERY = 0.5  # seconds between two batch events on disk
-
-
-class EventLog:
-    """Appends events to `events.jsonl`, a whole line at a time."""
-
-    def __init__(self, path: Path):
-        self.file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        self.told_at, self.doing = 0.0, "the start"
-        if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
-            os.write(self.file, b"\n")  # a line that a crash cut short
-
-    def __call__(self, event: events.Event) -> None:
-        if isinstance(event, events.Batch):
-            if event.done < event.total and event.t - self.told_at < _BATCH_EVERY:
-                return
-            self.told_at, self.doing = event.t, event.stage
-        elif isinstance(event, events.StepStarted):
-            self.doing = f"step {event.step}: {event.title}"
-        elif isinstance(event, events.Waiting):
-            self.doing = "the wait for the device" if event.ahead else "the start"
-        line = json.dumps(event.to_dict(), ensure_ascii=False, allow_nan=False).encode() + b"\n"
-        try:
-            os.write(self.file, line)
-        except OSError as error:  # a full disk: the run's own writes will say so, or have been told before
-            print(error, line.decode(), file=sys.stderr)  # noqa: T201 (the worker's log)
+__all__ = ["StopFile", "carry_out", "main"]
 
 
 class StopFile:
@@ -73,10 +50,16 @@ class StopFile:
     def __init__(self, folder: Path, log: EventLog):
         self.path, self.log = folder / "stop.json", log
         self.asked = self.keep_best = self.finishing = self.obeyed = False
+        signal.signal(signal.SIGTERM, self.at_once)
         threading.Thread(target=self._watch, daemon=True).start()
 
     def __call__(self) -> bool:
         return self.asked and not (self.finishing and self.keep_best)
+
+    def ending(self) -> events.Event:
+        """It was obeyed: what to tell."""
+        self.obeyed = True
+        return events.RunStopped(during=self.log.doing)
 
     def at_once(self, *_: object) -> None:
         """A signal asks for it."""
@@ -99,20 +82,48 @@ class StopFile:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Carries out the run in the folder named by the first argument, when its turn on the device has come, or with a
-    second argument `--at-once`; 0 when it is done or was stopped, 1 when it failed."""
+    """Carries out the run in the folder named by the first argument, or the part of it that a second one names. All of it
+    waits for its turn on the device, unless there is the argument `--at-once`. 0 when it is done, paused or was stopped,
+    1 when it failed."""
     faulthandler.enable()
-    words = argv or sys.argv[1:]
-    folder = Path(words[0]).resolve()
+    _give_way()
+    name, *words = argv or sys.argv[1:]
+    part = [word for word in words if word != "--at-once"]
+    ended = carry_out(Path(name).resolve(), StopFile, *part, at_once="--at-once" in words)
+    return 1 if ended is None or isinstance(ended, events.RunFailed) else 0
+
+
+def carry_out(
+    folder: Path, stop_of: Callable[[Path, EventLog], StopFile], part: str = "", at_once: bool = False
+) -> events.Event | None:
+    """Carries out all that is left of the run in `folder`, or the part that is named, until what `stop_of` makes says
+    stop. Returns the event that it ended with; None where another worker has the run. All of it waits for its turn on the
+    device, unless it is to train `at_once`; a part does not."""
     asked = Run(folder).asked()
-    lock = FileLock(folder / ".lock")
     try:
-        lock.acquire(timeout=0)
+        with FileLock(folder / ".lock", timeout=0):
+            log = EventLog(folder / "events.jsonl")
+            try:
+                ended = _carried_out(folder, asked, log, stop_of, part, at_once)
+                if not isinstance(ended, events.RunDone):
+                    log(ended)
+            finally:
+                log.close()
     except Timeout:
         print(f"another worker has this run: {folder}", file=sys.stderr)  # noqa: T201 (the worker's log)
-        return 1
-    _give_way()
-    log = EventLog(folder / "events.jsonl")
+        return None
+    return ended
+
+
+def _carried_out(
+    folder: Path,
+    asked: Asked,
+    log: EventLog,
+    stop_of: Callable[[Path, EventLog], StopFile],
+    part: str,
+    at_once: bool,
+) -> events.Event:
+    """The event that it ends with."""
     resumed = (folder / "events.jsonl").stat().st_size > 0
     log(
         events.RunStarted(
@@ -124,25 +135,22 @@ def main(argv: list[str] | None = None) -> int:
             resumed=resumed,
         )
     )
-    stop = StopFile(folder, log)
-    signal.signal(signal.SIGTERM, stop.at_once)
+    stop = stop_of(folder, log)
     turn = Turn(devices_of(asked.options.device), person_of(folder), log, lambda: _gives_up(stop, folder))
     try:
-        if "--at-once" in words[1:]:
+        if at_once and not part:
             turn.take_if_free()
-        else:
+        elif not part:
             _await(turn, asked.options.device, stop, log)
-        Worker(folder, asked, log, stop).run()
+        return Worker(folder, asked, log, stop).run(part)
     except Stopped:
-        stop.obeyed = True
-        log(events.RunStopped(during=log.doing))
+        return stop.ending()
     except Exception as error:
-        traceback.print_exc()
-        log(events.RunFailed(error=_told(error)))
-        return 1
+        with open(folder / "worker.log", "a", encoding="utf-8") as file:
+            traceback.print_exc(file=file)
+        return events.RunFailed(error=_told(error))
     finally:
         turn.end()
-    return 0
 
 
 def _await(turn: Turn, device: str, stop: StopFile, log: EventLog) -> None:
@@ -173,16 +181,32 @@ class Worker:
     def __init__(self, folder: Path, asked: Asked, log: EventLog, stop: StopFile):
         self.folder, self.asked, self.options, self.log, self.stop = folder, asked, asked.options, log, stop
         self.competition = asked.competition
-        self.start = time.monotonic()
+        self.start, self.before = time.monotonic(), seconds_spent(Run(folder).events())
 
-    def run(self) -> None:
-        """Every fold, then the answers, the submission, the model and the report. Raises Stopped."""
-        import numpy as np
-
+    def run(self, part: str = "") -> events.Event:
+        """What is left of the run, or of that part of it; the event that tells that it is over. Raises Stopped."""
         from assistant.image_table import image_table
-        from assistant.planned import recipe_of
 
         images = image_table(self.competition, self.options.valid, self.options.seed)
+        if part == "images":
+            self._ready(images)
+            return events.RunPaused(during="the images", then="folds")
+        folds = self._folds(images)
+        if part == "folds":
+            return events.RunPaused(during="the predictions", then="answers")
+        return self._answers(images, folds)
+
+    def _ready(self, images: Images) -> None:
+        """Whatever needs no GPU before the training: weights fetched, images decoded at every size."""
+        learner = self._learner(images, 0, device="cpu")
+        learner.prepare()
+        for size in self.options.sizes:
+            learner.shelf.at(size, self.log, self.stop)
+
+    def _folds(self, images: Images) -> list[dict[str, np.ndarray]]:
+        """Every fold's predictions."""
+        from assistant.planned import recipe_of
+
         recipe, folds = recipe_of(self.options), []
         for fold in range(self.options.folds):
             part = images if self.options.folds == 1 else images.fold(fold, self.options.folds)
@@ -191,9 +215,15 @@ class Worker:
                 folds.append(predictions)
             if self.stop.asked and self.stop.keep_best:
                 break
+        return folds
+
+    def _answers(self, images: Images, folds: list[dict[str, np.ndarray]]) -> events.Event:
+        """The submission, the scores and the report."""
+        import numpy as np
+
         valid = {key: np.concatenate([fold[key] for fold in folds]) for key in ("rows", "plain", "tta")}
         test = np.stack([fold["test"] for fold in folds]).mean(0, dtype=np.float64).astype(np.float32)
-        self._finish(images, valid, test)
+        return self._finish(images, valid, test)
 
     def _fold(self, number: int, images: Images, recipe: Recipe) -> dict[str, np.ndarray] | None:
         """A fold's predictions: those of a checkpoint where the fold was done before, else trained for. None where a
@@ -213,6 +243,7 @@ class Worker:
                 self.log(
                     events.Warned(text="stopped before the first epoch was over: there are no weights to keep yet")
                 )
+                self.stop.keep_best = False
                 raise
             if not self.stop.keep_best:
                 raise
@@ -220,15 +251,16 @@ class Worker:
                 return None
             learner.load_best()
         self.stop.finishing = True
-        predictions = self._predictions(learner)
+        predictions = self._predictions(learner, folder / "passes")
         if number == 0:
             learner.export(self.folder / "model")
         if not self.stop.asked:
             self.stop.finishing = False
         atomic_write(done, save({name: np.ascontiguousarray(array) for name, array in predictions.items()}))
+        shutil.rmtree(folder / "passes", ignore_errors=True)
         return predictions
 
-    def _learner(self, images: Images, fold: int) -> Learner:
+    def _learner(self, images: Images, fold: int, device: str | None = None) -> Learner:
         from recipes.augment import Augmentation
         from recipes.learner import Learner
         from recipes.network import WeightsUnreachable
@@ -255,7 +287,7 @@ class Worker:
                 ema=options.ema or None,
                 ratio=options.ratio,
                 largest=max(options.sizes),
-                device=options.device,
+                device=device or options.device,
                 precision=options.precision,
                 cache=cache_folder(),
                 report=tell,
@@ -270,15 +302,16 @@ class Worker:
             tell(events.Warned(text=f"{error}. The sample goes on with random weights."))
             return made("none")
 
-    def _predictions(self, learner: Learner) -> dict[str, np.ndarray]:
-        """Rows, plain and TTA answers of the validation images, and the answers for the test images."""
+    def _predictions(self, learner: Learner, kept: Path) -> dict[str, np.ndarray]:
+        """Rows, plain and TTA answers of the validation images, and the answers for the test images; passes that are
+        through are kept in that folder."""
         from recipes import tta
 
-        passes = tta.passes(learner, "valid", self.options.tta)
-        test = learner.tta("test", self.options.tta) if len(learner.images.test) else passes[0][:0]
+        passes, views = tta.passes(learner, "valid", self.options.tta, kept), self.options.tta
+        test = tta.passes(learner, "test", views, kept).mean(0) if len(learner.images.test) else passes[0][:0]
         return {"rows": learner.images.valid.rows, "plain": passes[0], "tta": passes.mean(0), "test": test}
 
-    def _finish(self, images: Images, valid: dict[str, np.ndarray], test: np.ndarray) -> None:
+    def _finish(self, images: Images, valid: dict[str, np.ndarray], test: np.ndarray) -> events.Event:
         from assistant.image_table import answers_in_order
         from recipes.metrics import bootstrap, default_metrics, metric
 
@@ -298,13 +331,14 @@ class Worker:
             decision = self._decision(images, targets, tta, scores)
             self._write_submission(ids, answers_in_order(self.competition, images.classes, test), decision, scores)
         done = events.RunDone(
-            seconds=time.monotonic() - self.start,
+            seconds=self.before + time.monotonic() - self.start,
             scores=scores,
             intervals=intervals,
             kept_best=self.stop.asked and self.stop.keep_best,
         )
         self._write_report(images, done)
         self.log(done)
+        return done
 
     def _decision(self, images: Images, targets: np.ndarray, tta: np.ndarray, scores: dict[str, dict[str, float]]):
         """What makes classes, tags or numbers of the answers, fitted on validation; tells how, and what it is worth."""

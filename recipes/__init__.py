@@ -14,12 +14,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recipes.augment import PLAIN, SIDE_ON, TOP_DOWN, Augmentation
     from recipes.cookbook import EIGHT_STEPS, FIVE_STEPS, ONE_CYCLE, Recipe, progressive
     from recipes.errors import RecipeError, Stopped
     from recipes.exporting import Predictor, load
     from recipes.images import Images
     from recipes.learner import Learner
+    from recipes.styles import PLAIN, SIDE_ON, TOP_DOWN, Augmentation
 
 __all__ = [
     "EIGHT_STEPS",
@@ -40,12 +40,12 @@ __all__ = [
 ]
 
 _HOMES = {
-    "augment": ("PLAIN", "SIDE_ON", "TOP_DOWN", "Augmentation"),
     "cookbook": ("EIGHT_STEPS", "FIVE_STEPS", "ONE_CYCLE", "Recipe", "progressive"),
     "errors": ("RecipeError", "Stopped"),
     "exporting": ("Predictor", "load"),
     "images": ("Images",),
     "learner": ("Learner",),
+    "styles": ("PLAIN", "SIDE_ON", "TOP_DOWN", "Augmentation"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

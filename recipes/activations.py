@@ -19,7 +19,7 @@ from recipes.store import StoredArray, digest
 if TYPE_CHECKING:
     from recipes.learner import Learner
 
-__all__ = ["Activations", "backbone_key"]
+__all__ = ["Activations", "backbone_key", "weights_key"]
 
 VERSION = 1
 CHUNK = 64
@@ -28,8 +28,17 @@ HELD = 0.1  # share of a GPU's free memory that a part's activations may take th
 
 def backbone_key(network: Network) -> str:
     """A name for the backbone's weights and statistics: the same bytes, the same name."""
-    made = hashlib.blake2b(network.arch.encode(), digest_size=12)
-    for name, tensor in network.backbone.state_dict().items():
+    return _key(network.arch, network.backbone)
+
+
+def weights_key(network: Network) -> str:
+    """A name for all weights and statistics, the head's too."""
+    return _key(network.arch, network)
+
+
+def _key(arch: str, module: torch.nn.Module) -> str:
+    made = hashlib.blake2b(arch.encode(), digest_size=12)
+    for name, tensor in module.state_dict().items():
         made.update(name.encode())
         made.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return made.hexdigest()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recipes import events
-from recipes.checkpoints import Checkpoints
 from recipes.errors import RecipeError, nearest
 from recipes.steps import (
     EnableAugmentation,
@@ -105,6 +104,8 @@ class Recipe:
 
     def _begin(self, learner: Learner, folder: Path | None) -> int:
         """The step to begin with: the first, or the one that a checkpoint was written in."""
+        from recipes.checkpoints import Checkpoints  # here, so that a recipe can be read without loading PyTorch
+
         learner.of = len(self.steps)
         learner.checkpoints = Checkpoints(folder) if folder else None
         for size in self.sizes:

@@ -24,6 +24,7 @@ __all__ = [
     "Report",
     "RunDone",
     "RunFailed",
+    "RunPaused",
     "RunStarted",
     "RunStopped",
     "StepEnded",
@@ -221,6 +222,17 @@ class RunStopped(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunPaused(Event):
+    """A part of the run is over and the next has not begun: `then` is what it will be (images, folds or answers).
+    `why` says in one line why it does not begin by itself; it is empty where it does."""
+
+    event: ClassVar[str] = "run_paused"
+    during: str
+    then: str
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunFailed(Event):
     """The run could not go on: one line of text."""
 
@@ -258,6 +270,7 @@ _KINDS: dict[str, type[Event]] = {
         Warned,
         SubmissionWritten,
         RunStopped,
+        RunPaused,
         RunFailed,
         RunDone,
     )

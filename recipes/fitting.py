@@ -45,15 +45,18 @@ def fit(learner: Learner, plan: Plan, rates: tuple[float, float, float]) -> list
     try:
         while progress.epoch < plan.epochs and not progress.over:
             start = time.monotonic()
-            train_loss = _train_epoch(learner, plan, progress.epoch, optimizer, average, pace, replay)
+            train_loss = _train_epoch(learner, plan, progress, optimizer, average, pace, replay)
             with learner.averaged(average):
                 told.append(_validate(learner, plan, progress, train_loss, rates[-1], start))
             _close_cycle(learner, plan, progress)
             progress.over |= not np.isfinite(train_loss)
             progress.told.append({f.name: getattr(told[-1], f.name) for f in fields(told[-1])})
             progress.epoch += 1
+            progress.batch, progress.loss, progress.seen = 0, 0.0, 0
             learner.checkpoint(progress, optimizer, average)
-    except (Stopped, KeyboardInterrupt):
+    except (Stopped, KeyboardInterrupt) as stop:
+        if progress.batch and isinstance(stop, Stopped):  # asked between two batches, so nothing is half done
+            learner.checkpoint(progress, optimizer, average)
         if plan.until_overfitting:
             learner.load_best()
         raise
@@ -112,14 +115,19 @@ def _compared(losses: list[float], starting: list[float]) -> np.ndarray:
 
 
 def _train_epoch(
-    learner: Learner, plan: Plan, epoch: int, optimizer, average, pace: Pace, replay: Replay | None
+    learner: Learner, plan: Plan, progress: Progress, optimizer, average, pace: Pace, replay: Replay | None
 ) -> float:
-    """One pass over the training images; the mean loss, NaN as soon as a batch's loss is known not to be finite."""
+    """One pass over the training images, or what is left of it; the mean loss, NaN as soon as a batch's loss is known not
+    to be finite."""
+    epoch = progress.epoch
     batches = training.batches_of(learner.images.train.rows, learner.batch_size, learner.seed, learner.fits, epoch)
     learner.network.train()
-    losses, seen, start, total = training.Losses(), 0, time.monotonic(), plan.epochs * len(batches)
-    for number, rows in enumerate(batches):
-        learner.obey()
+    losses = training.Losses(progress)
+    seen, start, total = 0, time.monotonic(), plan.epochs * len(batches)
+    for number, rows in enumerate(batches[progress.batch :], progress.batch):
+        if learner.should_stop():
+            losses.read()  # what is through goes into the checkpoint
+            raise Stopped
         at = epoch * len(batches) + number
         for group in optimizer.param_groups:
             training.set_rate(group, group["rate"] * float(plan.factors[at]))
@@ -133,6 +141,7 @@ def _train_epoch(
             return float("nan")
         if average is not None:
             average.update(learner.network)
+        progress.batch = number + 1
         if due:
             pace(
                 at + 1,
@@ -143,7 +152,7 @@ def _train_epoch(
                 images_per_second=seen / max(time.monotonic() - start, 1e-9),
                 memory=learner.memory(),
             )
-    return losses.mean
+    return progress.loss / max(progress.seen, 1)
 
 
 def _replay(learner: Learner, plan: Plan, optimizer) -> Replay | None:

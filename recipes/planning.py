@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from recipes import training
-from recipes.augment import SIDE_ON
+from recipes import fit_plan
 from recipes.errors import RecipeError
+from recipes.styles import SIDE_ON
 
 if TYPE_CHECKING:
     from recipes.cookbook import Recipe
@@ -185,7 +185,7 @@ class _Paper:
         """Decoding is no part of a plan."""
 
     def batches(self) -> int:
-        return training.count_batches(self.counts.train, self.batch_size)
+        return fit_plan.count_batches(self.counts.train, self.batch_size)
 
     def precompute_activations(self) -> None:
         if self.frozen_to == 2:
@@ -213,13 +213,13 @@ class _Paper:
         until_overfitting: bool = False,
         final: bool = True,
     ) -> None:
-        self._fit(training.Plan.sgdr(self.batches(), cycles, cycle_len, cycle_mult, until_overfitting, final), rates)
+        self._fit(fit_plan.Plan.sgdr(self.batches(), cycles, cycle_len, cycle_mult, until_overfitting, final), rates)
 
     def fit_one_cycle(self, epochs: int, rates: float | Sequence[float] | None = None) -> None:
-        self._fit(training.Plan.one_cycle(self.batches(), epochs), rates)
+        self._fit(fit_plan.Plan.one_cycle(self.batches(), epochs), rates)
 
-    def _fit(self, fit: training.Plan, rates: float | Sequence[float] | None) -> None:
-        groups = np.array(training.rates_for(self.rate if rates is None else rates, self.ratio))
+    def _fit(self, fit: fit_plan.Plan, rates: float | Sequence[float] | None) -> None:
+        groups = np.array(fit_plan.rates_for(self.rate if rates is None else rates, self.ratio))
         groups[: self.frozen_to] = np.nan
         fewest = sum(fit.cycles[:2]) if fit.until_overfitting else fit.epochs
         if self.frozen_to == 2:

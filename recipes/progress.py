@@ -134,6 +134,9 @@ class Shown:
     def _run_stopped(self, event: events.RunStopped) -> None:
         self._print(f"stopped during {event.during}")
 
+    def _run_paused(self, event: events.RunPaused) -> None:
+        self._print(event.why or f"paused during {event.during}")
+
     def _run_failed(self, event: events.RunFailed) -> None:
         self._print(event.error, "red")
 

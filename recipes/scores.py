@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.stats import rankdata
 
 __all__ = [
     "argmax",
@@ -185,6 +184,8 @@ def r2(targets: np.ndarray, numbers: np.ndarray) -> float:
 def auc(targets: np.ndarray, probabilities: np.ndarray) -> float:
     """Area under the ROC curve: of the last of two classes; of more, or of tags, the mean over those that are neither
     in all images nor in none. NaN where there is no such class."""
+    from scipy.stats import rankdata
+
     true, p = _columns(targets, probabilities)
     positives, n = true.sum(0), len(true)
     if not true.shape[1]:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from recipes.augment import STYLES, Augmentation
 from recipes.errors import RecipeError
 from recipes.lr_finder import PICKS
+from recipes.styles import STYLES, Augmentation
 
 if TYPE_CHECKING:
     from recipes.learner import Learner

@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from recipes import chance, schedules
+from recipes import chance
 from recipes.errors import RecipeError
+from recipes.fit_plan import Plan, count_batches, rates_for
 
 __all__ = [
     "Average",
     "Losses",
     "Plan",
     "Progress",
+    "batches_of",
+    "count_batches",
     "halving",
     "is_out_of_memory",
     "optimizer_for",
@@ -29,69 +32,25 @@ DECAY = 0.01
 BETAS = (0.9, 0.99)
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a fit does: epochs of each cycle, and a factor (and maybe a momentum) for each batch."""
-
-    cycles: tuple[int, ...]
-    factors: np.ndarray
-    momenta: np.ndarray | None = None
-    until_overfitting: bool = False
-    final: bool = True
-
-    @property
-    def epochs(self) -> int:
-        """Epochs in all, if no cycle is left out."""
-        return sum(self.cycles)
-
-    def cycle_of(self, epoch: int) -> tuple[int, bool]:
-        """The cycle (from 0) that an epoch (from 0) is in, and whether it is that cycle's last."""
-        ends = np.cumsum(self.cycles)
-        cycle = int(np.searchsorted(ends, epoch, side="right"))
-        return cycle, epoch + 1 == ends[cycle]
-
-    @staticmethod
-    def sgdr(
-        batches: int, cycles: int, cycle_len: int, cycle_mult: int, until_overfitting: bool = False, final: bool = True
-    ) -> Plan:
-        """Cosine cycles with warm restarts."""
-        lengths = tuple(schedules.cycle_lengths(cycles, cycle_len, cycle_mult))
-        return Plan(lengths, schedules.sgdr(batches, cycles, cycle_len, cycle_mult), None, until_overfitting, final)
-
-    @staticmethod
-    def one_cycle(batches: int, epochs: int) -> Plan:
-        """One cycle up and down."""
-        factors, momenta = schedules.one_cycle(batches * epochs)
-        return Plan((epochs,), factors, momenta)
-
-
 @dataclass
 class Progress:
-    """How far a fit has come; plain data, so that a checkpoint can hold it."""
+    """How far a fit has come; plain data, so that a checkpoint can hold it.
+
+    `batch`, `loss` and `seen` are of the epoch that is going on: batches that are through, the sum of the losses of
+    their images, and how many those are."""
 
     epoch: int = 0
     best_before_cycle: list[float] | None = None
     best_in_fit: list[float] | None = None
     told: list[dict[str, Any]] = field(default_factory=list)
     over: bool = False
+    batch: int = 0
+    loss: float = 0.0
+    seen: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
         return asdict(self)
-
-
-def rates_for(rates: Any, ratio: float) -> tuple[float, float, float]:
-    """One rate a layer group: a float is the head's, and each group before it has `ratio` times less."""
-    if np.ndim(rates) == 0:
-        head = float(rates)  # type: ignore[arg-type]
-        made = (head / ratio**2, head / ratio, head)
-    else:
-        made = tuple(float(rate) for rate in rates)
-    if len(made) != 3 or not all(np.isfinite(made)) or min(made) <= 0:
-        raise RecipeError(
-            f"not learning rates: {rates}; give one number above 0, or three (early body, late body, head)"
-        )
-    return made  # type: ignore[return-value]
 
 
 def optimizer_for(network, rates: tuple[float, float, float]) -> torch.optim.Optimizer:
@@ -127,10 +86,11 @@ def set_rate(group: dict[str, Any], rate: float) -> None:
 
 
 class Losses:
-    """The losses of an epoch's batches. A GPU is not waited for: there they are read when somebody looks."""
+    """The losses of an epoch's batches, added up in `progress`. A GPU is not waited for: there they are read when somebody
+    looks."""
 
-    def __init__(self):
-        self.total, self.images, self.last = 0.0, 0, float("nan")
+    def __init__(self, progress: Progress):
+        self.progress, self.last = progress, float("nan")
         self._unread: list[tuple[torch.Tensor, int]] = []
 
     def add(self, loss: torch.Tensor, images: int) -> None:
@@ -144,14 +104,11 @@ class Losses:
         if self._unread:
             values = torch.stack([loss for loss, _ in self._unread]).tolist()
             for value, (_, images) in zip(values, self._unread):
-                self.total, self.images, self.last = self.total + value * images, self.images + images, value
+                self.progress.loss += value * images
+                self.progress.seen += images
+                self.last = value
             self._unread.clear()
-        return bool(np.isfinite(self.total)) or not self.images
-
-    @property
-    def mean(self) -> float:
-        """The mean over images."""
-        return self.total / max(self.images, 1)
+        return bool(np.isfinite(self.progress.loss))
 
 
 class Average:
@@ -213,8 +170,3 @@ def batches_of(rows: np.ndarray, batch_size: int, seed: int, *place: int) -> lis
     """The rows shuffled by (seed, place) and cut into batches of `batch_size`, to within a few, none left over."""
     shuffled = chance.order(rows, seed, *place)
     return np.array_split(shuffled, count_batches(len(rows), batch_size))
-
-
-def count_batches(images: int, batch_size: int) -> int:
-    """Batches an epoch: as many as come nearest to `batch_size`, at least one; none has a single image."""
-    return max(1, min(round(images / batch_size), images // 2))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from safetensors.numpy import load_file, save
 
+from recipes.activations import weights_key
 from recipes.predicting import plain_answers, view_answers
+from recipes.store import atomic_write, writable_folder
 
 if TYPE_CHECKING:
     from recipes.learner import Learner
@@ -14,7 +19,22 @@ if TYPE_CHECKING:
 __all__ = ["passes"]
 
 
-def passes(learner: Learner, split: str, n: int = 4) -> np.ndarray:
+def passes(learner: Learner, split: str, n: int = 4, kept: Path | None = None) -> np.ndarray:
     """The answers that TTA takes the mean of, float32 (n + 1, images, classes): the plain view's first, then each
-    random view's."""
-    return np.stack([plain_answers(learner, split), *(view_answers(learner, split, number) for number in range(n))])
+    random view's. Each is written to the folder `kept` as soon as it is there, and read where it is, so that a stopped
+    run goes on with the next."""
+    places: list[Path | None] = [None] * (n + 1)
+    if kept is not None:
+        key = weights_key(learner.network)
+        places = [writable_folder(kept) / f"{split}-{number}-{key}.safetensors" for number in range(n + 1)]
+    plain = _once(places[0], lambda: plain_answers(learner, split))
+    return np.stack([plain, *(_once(places[k + 1], lambda k=k: view_answers(learner, split, k)) for k in range(n))])
+
+
+def _once(place: Path | None, make: Callable[[], np.ndarray]) -> np.ndarray:
+    """What `make` gives; read from `place` where it was made before."""
+    if place is None:
+        return make()
+    if not place.is_file():
+        atomic_write(place, save({"answers": np.ascontiguousarray(make())}))
+    return load_file(place)["answers"]

@@ -23,7 +23,7 @@ pytest.importorskip("gradio")
 
 import gradio as gr
 
-from assistant.ui import choose_step, course, folder, form, pulse, serving, train_step, walk, watch
+from assistant.ui import choose_step, course, folder, form, pulse, serving, train_step, walk, watch, zero
 from assistant.ui.session import nobody, open_session
 
 ROOT = Path(__file__).parent.parent
@@ -33,10 +33,10 @@ ROOT = Path(__file__).parent.parent
 def home(own_home, tmp_path):
     """This test's own home, also where settings remember another."""
     settings.home.cache_clear()
-    choose_step.sample_shown.cache_clear()
+    choose_step._sample_shown.cache_clear()
     yield tmp_path / "home"
     settings.home.cache_clear()
-    choose_step.sample_shown.cache_clear()
+    choose_step._sample_shown.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -107,17 +107,25 @@ def alive(monkeypatch) -> None:
 # ---------------------------------------------------------------- the page
 
 
-def test_the_page_is_built_with_the_sample_ready():
+def test_the_page_is_built_for_the_sample_which_is_read_once_it_is_open():
     page = walk.build()
     shown = {
         block.elem_id: getattr(block, "value", None)
         for block in page.blocks.values()
         if getattr(block, "elem_id", None)
     }
-    assert "Name one of 10 classes for each image" in shown["understood"]
+    assert "will be here in a moment" in shown["understood"]
+    assert "Name one of 10 classes for each image" in choose_step.sample_shown()
     assert shown["start"] == "Start the eight steps"
     assert shown["steps"].count("<li") == 8
     assert page.title == "Recipe Assistant"
+
+
+def test_the_page_is_built_without_loading_torch_or_drawing():
+    code = "import sys\nfrom assistant.ui.serving import build\nbuild()\n"
+    code += "print({'torch', 'timm', 'scipy', 'sklearn', 'matplotlib', 'spaces'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_nothing_on_the_page_is_a_public_api():
@@ -572,6 +580,7 @@ def test_a_run_cannot_be_resumed_past_the_limit(run, home, monkeypatch):
         (None, "running", {"stop", "keep"}),
         ({"event": "run_stopped", "during": "training"}, "stopped", {"resume"}),
         ({"event": "run_failed", "error": "out of <memory>"}, "failed", {"resume"}),
+        ({"event": "run_paused", "during": "training", "then": "folds"}, "paused", {"resume"}),
         ({"event": "run_done", "seconds": 3, "scores": {"valid": {"accuracy": 0.5}}}, "done", set()),
     ],
 )
@@ -583,6 +592,31 @@ def test_buttons_are_there_where_they_make_sense(run, monkeypatch, last, state, 
     assert {name for name in ("stop", "keep", "resume") if parts[name]["visible"]} == visible
     assert parts["start"]["interactive"] == parts["resume"]["visible"] or state == "done"
     assert "<memory>" not in parts["now"]
+
+
+def test_a_paused_run_goes_on_by_itself_with_zero_gpu_alone_and_not_after_long_or_with_a_reason(run, monkeypatch):
+    pause = {"event": "run_paused", "t": time.time(), "during": "training", "then": "folds", "why": ""}
+    names: list[str] = []
+
+    def seen(**more) -> dict:
+        names.append(f"run {len(names)}")
+        watched = watch.Watch(run(STARTED, step(3), {**pause, **more}, name=names[-1]))
+        return watched.changes(course.VIEWS_OF_A_RUN | {"turn": zero.turn}, "")
+
+    assert seen()["turn"] == ""
+    assert "resume goes on" in seen()["now"]
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    going = seen()
+    assert going["turn"].endswith(" 1")
+    assert "Waiting for the next slice" in going["now"]
+    assert not going["resume"]["visible"]
+    assert going["stop"]["visible"]
+    for more in ({"t": time.time() - 600}, {"why": "no GPU: try again in 1:00:00"}):
+        waiting = seen(**more)
+        assert waiting["turn"] == ""
+        assert waiting["resume"]["visible"]
+        assert not waiting["stop"]["visible"]
+    assert "No GPU: try again in 1:00:00" in waiting["now"]
 
 
 def test_a_run_whose_process_died_says_so_and_offers_to_go_on(run):

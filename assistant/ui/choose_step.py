@@ -7,6 +7,7 @@ that overrules the reading. It comes back from a browser, so it is looked up aga
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ __all__ = [
 KAGGLE, SAMPLE, FOLDER = "kaggle", "sample", "folder"
 EXPLORE = 1  # the number of that step
 Changes = dict[str, Any]
+_ONE = threading.Lock()
 
 
 def choose(session: Session, choice: str) -> Changes:
@@ -130,9 +132,14 @@ def chosen_competition(session: Session, public: bool, chosen: str) -> Competiti
     raise RunError("nothing has been chosen: choose a competition, the sample or a folder at step 1")
 
 
-@functools.lru_cache(maxsize=1)
 def sample_shown() -> str:
-    """What was understood of the sample, as HTML."""
+    """What was understood of the sample, as HTML. It takes a moment once: whoever asks meanwhile waits."""
+    with _ONE:
+        return _sample_shown()
+
+
+@functools.lru_cache(maxsize=1)
+def _sample_shown() -> str:
     return folder.shown(folder.the_sample())
 
 

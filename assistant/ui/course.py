@@ -129,6 +129,12 @@ def _now_made(watch: Watch) -> str:
         during = getattr(watch.last, "during", "")
         more = alert("What was learned is kept: resume goes on from there.")
         return now_line(f"Stopped during {during}" if during else "Stopped", "", _far(watch), which, more)
+    if watch.waits:
+        why = (
+            getattr(watch.last, "why", "")
+            or "It waits between two parts. What was learned is kept: resume goes on from there."
+        )
+        return now_line("Paused", "", _far(watch), which, alert(why[:1].upper() + why[1:]))
     if watch.state == "failed":
         error = getattr(watch.last, "error", "") or (
             "The training process ended without a word; the file worker.log in its folder may tell why. "
@@ -157,6 +163,8 @@ def _going_on(watch: Watch) -> tuple[str, str, float]:
             figures.insert(2, f"{clock(max(batch.seconds_left - (time.time() - batch.t), 0))} left")
     if watch.stopping:
         says = "Keeping the best weights and going on to predict" if watch.stopping["keep_best"] else "Stopping"
+    elif watch.state == "paused":
+        says = "Getting ready for the next part" if step is None else "Waiting for the next slice of GPU time"
     elif step is None:
         says = "Getting ready"
     elif watch.step_ended and step.step >= len(watch.steps):
@@ -405,7 +413,9 @@ VIEWS_OF_A_RUN: dict[str, View] = {
     "keep": _update(
         lambda watch: {"visible": not watch.ends, "interactive": watch.stopping is None and bool(watch.epochs)}
     ),
-    "resume": _update(lambda watch: {"visible": watch.state in ("stopped", "failed"), "interactive": True}),
+    "resume": _update(
+        lambda watch: {"visible": watch.state in ("stopped", "failed") or watch.waits, "interactive": True}
+    ),
     "start": _update(lambda watch: {"interactive": watch.ends}),
     "steps": _html(_steps),
     "epochs": _html(_epochs),

@@ -30,10 +30,12 @@ OFFER = (
     "Broken files, pictures that are there twice, test images that leak into train, labels that contradict each other."
 )
 
+AWAITED = "What was understood of the data will be here in a moment."
 
-def build(understood: str) -> Changes:
+
+def build() -> Changes:
     """The components by name."""
-    made: Changes = {"understood": gr.HTML(understood, js_on_load=findings.ON_LOAD, elem_id="understood")}
+    made: Changes = {"understood": gr.HTML(empty(AWAITED), js_on_load=findings.ON_LOAD, elem_id="understood")}
     made["not_so"] = gr.HTML("", elem_id="not-so")
     with (
         gr.Accordion("The same in words, as --set says it", open=False, elem_id="in-words"),

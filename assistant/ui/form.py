@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from assistant.runs import Options, RunError
 from assistant.sample import OPTIONS
+from assistant.settings import zero_gpu
 
 __all__ = ["FIELDS", "NAMED", "build", "defaults", "options", "start_label"]
 
@@ -79,7 +80,8 @@ def build() -> dict[str, Any]:
 
 def defaults(sample: bool) -> dict[str, Any]:
     """What the form holds at first: the sample's own settings, or those for photos with pretrained weights."""
-    chosen = Options.model_validate(OPTIONS if sample else {"sizes": [128, 224]})
+    photos = {"sizes": [128] if zero_gpu() else [128, 224]}
+    chosen = Options.model_validate(OPTIONS if sample else photos)
     values = chosen.model_dump(include=set(FIELDS))
     words = {name: "" if values[name] is None else str(values[name]) for name in UNSET}
     return values | words | {"sizes": ",".join(map(str, chosen.sizes))}

@@ -10,7 +10,7 @@ import gradio as gr
 from assistant.as_code import as_command, as_python
 from assistant.planned import counts_of
 from assistant.runs import Options
-from assistant.ui import form, preview
+from assistant.ui import form, preview, zero
 from assistant.ui.choose_step import SAMPLE, chosen_competition
 from assistant.ui.jobs import Job, in_words
 from assistant.ui.look import alert, empty, text
@@ -31,6 +31,8 @@ CSS = (
 
 def build() -> Changes:
     """The components by name."""
+    if note := zero.words():
+        gr.HTML(note, elem_id="zero")
     made = form.build()
     gr.HTML(_costs())
     made["trouble"] = gr.HTML("", elem_id="trouble")

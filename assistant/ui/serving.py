@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import ipaddress
 import os
 import secrets
 import socket
+import threading
 from collections.abc import Sequence
 
 from starlette.middleware import Middleware
 
 from assistant.runs import RunError
 from assistant.settings import home
-from assistant.ui import explore_step, kaggle_step, look, predict, recipe_step, results, submit_step
+from assistant.ui import explore_step, kaggle_step, look, predict, recipe_step, results, submit_step, zero
+from assistant.ui.choose_step import sample_shown
 from assistant.ui.look import theme
 from assistant.ui.uploads import Limits
 from assistant.ui.walk import build
@@ -45,7 +49,8 @@ def launch(
         where = "a public address" if share else host
         said = f"Others can reach {where}: sign in as {people[0][0]} with the password {people[0][1]}"
         print(said, flush=True)  # noqa: T201
-    page = build(public).queue(default_concurrency_limit=8)
+    # on ZeroGPU gradio would let one request wait, and refuse those of all other pages
+    page = build(public).queue(default_concurrency_limit=8, max_size=10_000)
     page._queue.sleep_when_free = 0.02  # seconds; gradio's own millisecond keeps a twentieth of a core awake
     _, url, _ = page.launch(
         server_name=host,
@@ -66,6 +71,7 @@ def launch(
         quiet=True,
         prevent_thread_lock=True,
     )
+    threading.Thread(target=_warm_up, daemon=True, name="warming up").start()
     print(f"Recipe Assistant: {url} (Ctrl-C closes the page's server; runs go on)", flush=True)  # noqa: T201
     if block:
         page.block_thread()
@@ -79,6 +85,15 @@ def loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _warm_up() -> None:
+    """What the first clicks would wait for, once the page is there: the sample as it is shown, and the libraries that
+    preview a recipe."""
+    with contextlib.suppress(Exception):  # whoever asks for it is told
+        sample_shown()
+        importlib.import_module("recipes.preview")
+    zero.load()
 
 
 def _check_port(host: str, port: int | None) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from assistant.runs import Options, Run, RunError, start_run
-from assistant.ui import course, form, results
+from assistant.runs import Options, Run, RunError
+from assistant.ui import course, form, results, zero
 from assistant.ui.choose_step import chosen_competition
 from assistant.ui.jobs import TROUBLE, in_words
 from assistant.ui.look import alert
@@ -19,6 +19,7 @@ __all__ = ["VIEWS", "attach", "build", "keep", "preview", "previewed", "resume",
 
 TRAIN, RESULTS = 3, 4  # the numbers of those steps
 VIEWS = course.VIEWS_OF_A_RUN | {
+    "turn": zero.turn,
     "results_of": results.for_a_watch,
     "on_2": lambda watch: (True, lambda: gr.update(visible=True)),  # from the recipe back to the run that is shown
 }
@@ -76,7 +77,7 @@ def start(session: Session, public: bool, chosen: str, shown: Shown | None, *val
             "walk": gr.Walkthrough(selected=TRAIN),
         }
         with session.room():
-            start_run(competition, asked, session.runs / name)
+            zero.start(competition, asked, session.runs / name)
     except Exception as error:
         yield {
             "start": gr.update(interactive=True),
@@ -130,7 +131,7 @@ def resume(session: Session, address: str) -> Changes:
 
     def go_on(run: Run) -> None:
         with session.room():
-            run.resume()
+            zero.resume(run)
 
     return _with_run(session, address, go_on, "resume")
 

@@ -14,6 +14,7 @@ import gradio as gr
 
 import assistant.ui.choose_step as choosing
 from assistant.runs import Run, list_runs
+from assistant.settings import zero_gpu
 from assistant.ui import (
     course,
     explore_step,
@@ -25,6 +26,7 @@ from assistant.ui import (
     results,
     submit_step,
     train_step,
+    zero,
 )
 from assistant.ui.choose_step import FOLDER, KAGGLE, SAMPLE, choose, chosen_competition, read, sample_shown
 from assistant.ui.look import heading, text
@@ -85,6 +87,7 @@ def build(public: bool = False) -> gr.Blocks:
         parts["address"] = gr.Textbox(visible="hidden", elem_id="run-name", label="Run")
         parts["me"] = gr.Textbox(visible="hidden", elem_id="me", label="Key")
         parts["seen"] = gr.Textbox("", visible="hidden", elem_id="seen", label="Version")
+        parts["turn"] = gr.Textbox("", visible="hidden", elem_id="turn", label="Turn")
         parts["chosen"] = gr.Textbox(SAMPLE, visible="hidden", elem_id="chosen", label="Competition")
         parts["watch"] = gr.State(None)
         parts["session"] = gr.State(None, time_to_live=86_400, delete_callback=_closed)
@@ -143,7 +146,7 @@ def _explore() -> dict[str, Any]:
         gr.Step(TITLES[EXPLORE], id=EXPLORE),
         _step(EXPLORE, "What was understood, and why; each of it can be overruled."),
     ):
-        return explore_step.build(sample_shown()) | _ways(EXPLORE, "Choose the recipe")
+        return explore_step.build() | _ways(EXPLORE, "Choose the recipe")
 
 
 def _recipe() -> dict[str, Any]:
@@ -160,6 +163,10 @@ def _recipe() -> dict[str, Any]:
 
 def _train() -> dict[str, Any]:
     lead = "Training is a process of its own: you may close this page and come back to it."
+    if zero_gpu():
+        lead = (
+            "Training goes on in slices while this page is open; closed, it waits at a checkpoint until you resume it."
+        )
     with gr.Step(TITLES[TRAIN], id=TRAIN), _step(TRAIN, lead):
         return train_step.build(steps_of(train_step.previewed("eight_steps", "32"))) | _ways(TRAIN, "See the results")
 
@@ -220,6 +227,7 @@ def _wire(page: gr.Blocks, parts: dict[str, Any], public: bool) -> None:
         opened, some("address", "me"), some(*RUN, "session", "me", "runs"), js=RECALL, **PRIVATE, **QUIET
     )
     opening.then(**remember)
+    page.load(sample_shown, None, parts["understood"], **PRIVATE, **QUIET)
     parts["address"].change(**remember)
     parts["sidebar"].expand(**on(lambda session: {"runs": runs_shown(session)}, [], ["runs"]), **QUIET)
     parts["runs"].click(**clicked("run", train_step.attach, RUN), **QUIET)
@@ -373,6 +381,8 @@ def _wire_training(parts: dict[str, Any], on, starting, some) -> None:
     buttons = ("stop", "keep", "resume", "seen")
     for name, action in (("stop", train_step.stop), ("keep", train_step.keep), ("resume", train_step.resume)):
         parts[name].click(**on(action, ["address"], buttons), **QUIET)
+    if zero_gpu():
+        parts["turn"].change(**on(zero.go_on, ["address"], ["turn"]), **QUIET, concurrency_limit=None)
     parts["pulse"].news(**on(train_step.tick, ["watch", "address", "seen"], RUN), **TICK)
 
 

@@ -19,13 +19,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from assistant import slices
 from assistant.runs import Asked, EventReader, Options, Run, RunError, state_of
-from assistant.settings import runs_folder
+from assistant.settings import runs_folder, zero_gpu
 from recipes import events
 
 __all__ = ["Shown", "Watch", "fresh_name", "run_named", "steps_of", "watch_of"]
 
 View = Callable[["Watch"], tuple[Any, Callable[[], Any]]]  # a key, and what makes the part where the key is a new one
+GOES_ON_WITHIN = 120  # seconds that a pause may be old for a page that was just opened to go on by itself
 
 
 def run_named(name: object, runs: Path | None = None) -> Run | None:
@@ -78,7 +80,16 @@ class Watch:
     @property
     def ends(self) -> bool:
         """Whether nothing more will come unless somebody resumes the run."""
-        return self.state in ("stopped", "failed", "done")
+        return self.state in ("stopped", "failed", "done") or self.waits
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is paused, and goes on only when somebody resumes it."""
+        pause = self.last
+        if not isinstance(pause, events.RunPaused):
+            return False
+        old = time.time() - pause.t > GOES_ON_WITHIN and not slices.going_on(self.run.folder)
+        return bool(pause.why) or old or not zero_gpu()
 
     @property
     def stopping(self) -> dict[str, bool] | None:
@@ -94,7 +105,7 @@ class Watch:
     @property
     def last(self) -> events.Event | None:
         """The last event that says how the run is."""
-        kinds = (events.RunStarted, events.RunStopped, events.RunFailed, events.RunDone)
+        kinds = (events.RunStarted, events.RunPaused, events.RunStopped, events.RunFailed, events.RunDone)
         return next((event for event in reversed(self.told) if isinstance(event, kinds)), None)
 
     @property

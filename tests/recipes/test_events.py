@@ -44,7 +44,7 @@ def test_every_kind_goes_through_json_unchanged(kind):
 def test_all_kinds_that_the_design_names_are_there():
     assert {kind.event for kind in KINDS} == {
         "run_started", "images_ready", "step_started", "sweep", "batch", "epoch", "cycle_ended", "step_ended", "advice",
-        "warning", "submission_written", "run_stopped", "run_failed", "run_done", "waiting",
+        "warning", "submission_written", "run_stopped", "run_paused", "run_failed", "run_done", "waiting",
     }  # fmt: skip
 
 

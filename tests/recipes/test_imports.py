@@ -25,6 +25,12 @@ def test_a_table_of_images_needs_no_torch():
     assert not loaded_by("from recipes import Images, RecipeError") & HEAVY
 
 
+def test_a_recipe_is_planned_without_torch_and_scipy():
+    code = "from recipes import EIGHT_STEPS, progressive\nfrom recipes.planning import Counts, plan\n"
+    code += "plan(progressive(EIGHT_STEPS, (32, 64)), Counts(100, 20))"
+    assert not loaded_by(code) & {*HEAVY, "scipy", "sklearn"}
+
+
 @pytest.mark.parametrize("name", recipes.__all__)
 def test_every_public_name_is_there(name):
     value = getattr(recipes, name)
