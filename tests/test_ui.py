@@ -499,24 +499,24 @@ WAITING = {"event": "waiting", "devices": ["cpu"]}
 
 def test_a_run_that_waits_says_how_many_are_before_it_and_can_be_stopped(run, monkeypatch):
     alive(monkeypatch)
-    seen = watch.Watch(run({**STARTED, "t": time.time() - 65}, {**WAITING, "ahead": 2}))
+    seen = seen_by_a_page(run({**STARTED, "t": time.time() - 65}, {**WAITING, "ahead": 2}))
     parts = seen.changes(course.VIEWS_OF_A_RUN, "")
-    assert seen.state == "waiting"
+    assert seen.watch.state == "waiting"
     assert "Waiting for the device: 2 runs before this one" in parts["now"]
     assert "1:05 in line" in parts["now"]
     assert 'class="now"' not in parts["steps"]
     assert parts["stop"] == {**gr.update(), "visible": True, "interactive": True}
     assert not parts["keep"]["interactive"]  # nothing to keep
     assert "waiting" in walk.runs_shown(owner())
-    seen.run.stop(keep_best=True)
+    seen.watch.run.stop(keep_best=True)
     assert "Stopping" in seen.changes(course.VIEWS_OF_A_RUN, "")["now"]
 
 
 def test_a_run_that_waits_with_weights_to_keep_says_what_it_will_do(run, monkeypatch):
     alive(monkeypatch)
-    seen = watch.Watch(run(STARTED, step(3), epoch(3, 1), STARTED, {**WAITING, "ahead": 1}))
-    seen.read()
-    seen.run.stop(keep_best=True)
+    seen = seen_by_a_page(run(STARTED, step(3), epoch(3, 1), STARTED, {**WAITING, "ahead": 1}))
+    seen.watch.read()
+    seen.watch.run.stop(keep_best=True)
     now = seen.changes(course.VIEWS_OF_A_RUN, "")["now"]
     assert "1 run before this one; then it keeps its best weights and predicts" in now
 
@@ -529,11 +529,11 @@ def test_the_time_of_a_run_begins_when_its_wait_is_over(run, monkeypatch):
         {**WAITING, "ahead": 1, "t": now - 499},
         {**WAITING, "ahead": 0, "t": now - 65},
     )
-    seen = watch.Watch(run(*waited))
+    seen = seen_by_a_page(run(*waited))
     parts = seen.changes(course.VIEWS_OF_A_RUN, "")
-    assert seen.state == "running"
+    assert seen.watch.state == "running"
     assert "1:05 so far" in parts["now"]
-    seen = watch.Watch(run(*waited, {**STARTED, "t": now - 5}, name="resumed"))
+    seen = seen_by_a_page(run(*waited, {**STARTED, "t": now - 5}, name="resumed"))
     assert "0:05 so far" in seen.changes(course.VIEWS_OF_A_RUN, "")["now"]
 
 
@@ -600,7 +600,7 @@ def test_a_paused_run_goes_on_by_itself_with_zero_gpu_alone_and_not_after_long_o
 
     def seen(**more) -> dict:
         names.append(f"run {len(names)}")
-        watched = watch.Watch(run(STARTED, step(3), {**pause, **more}, name=names[-1]))
+        watched = seen_by_a_page(run(STARTED, step(3), {**pause, **more}, name=names[-1]))
         return watched.changes(course.VIEWS_OF_A_RUN | {"turn": zero.turn}, "")
 
     assert seen()["turn"] == ""

@@ -3,7 +3,7 @@
 The answer is a few words and a number, which the browser puts into the line that is there. Only where more has happened
 (an epoch, a step, an end) is the page told to ask for the parts that changed. A window that is not in front asks every
 third second and a tab in the background nothing, so that open tabs cost the training next to nothing; a tab that is
-looked at again catches up at once.
+looked at again catches up at once. (On ZeroGPU the page drives the run, so there it asks always.)
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import gradio as gr
 
+from assistant.settings import zero_gpu
 from assistant.ui import course
 from assistant.ui.session import open_session
 from assistant.ui.watch import watch_of
@@ -31,7 +32,7 @@ const put = (line, words) => {
 };
 const beat = async () => {
   const name = read("run-name");
-  if (document.hidden || asking || !name) return;
+  if ((document.hidden && !ALWAYS) || asking || !name) return;
   asking = true;
   try {
     const told = await server.pulse(name, read("me"));
@@ -68,4 +69,5 @@ def build(public: bool) -> gr.HTML:
         return {"boot": BOOT} | (course.pulse(watch) if watch else {})
 
     functions: list[Callable[..., Any]] = [pulse]
-    return gr.HTML("", visible="hidden", elem_id="pulse", js_on_load=JS, server_functions=functions)
+    js = f"const ALWAYS = {str(zero_gpu()).lower()};{JS}"
+    return gr.HTML("", visible="hidden", elem_id="pulse", js_on_load=js, server_functions=functions)

@@ -114,7 +114,7 @@ class Watch:
         handed_in = self.run.folder / "submissions.json"
         sent = handed_in.stat().st_mtime_ns if handed_in.is_file() else 0
         stopping = "" if self.stopping is None else f"{self.stopping['keep_best']:d}"
-        return f"{self.state}.{len(self.told)}.{stopping}.{sent}"
+        return f"{self.state}.{self.ends:d}.{len(self.told)}.{stopping}.{sent}"
 
     def read(self) -> None:
         """Takes in what has been told since."""
