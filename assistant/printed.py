@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assistant.choices import setting_of
 from recipes.errors import few
 
 if TYPE_CHECKING:
@@ -183,6 +182,8 @@ def _answer(found: dict[str, Finding], field: str) -> str:
 
 def _why(finding: Finding | None) -> Lines:
     """The reason of a finding, and what would say that it is another one."""
+    from assistant.choices import setting_of
+
     if finding is None:
         return []
     others = dict.fromkeys(setting_of(finding.field, other) for other in finding.others)

@@ -22,9 +22,9 @@ STARTS_WITHIN, SEEN_WITHIN = 90, 30  # seconds
 class Server:
     """`app.py` as a process on a port of its own. Runs that it starts outlive it, as they should, until `end`."""
 
-    def __init__(self, folder: Path, kaggle: str = "", space: bool = False):
+    def __init__(self, folder: Path, kaggle: str = "", space: bool = False, threads: int | None = 1):
         self.folder, self.home, self.log = folder, folder / "home", folder / "app.log"
-        self.kaggle, self.space = kaggle, space
+        self.kaggle, self.space, self.threads = kaggle, space, threads
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -40,7 +40,7 @@ class Server:
             "ASSISTANT_HOME": str(self.home),
             "GRADIO_TEMP_DIR": str(self.folder / "gradio"),
             "HF_HUB_OFFLINE": "1",
-            "OMP_NUM_THREADS": "1",
+            **({"OMP_NUM_THREADS": str(self.threads)} if self.threads else {}),
             "HOME": str(self.folder),
             "PYTHONPATH": str(ROOT),
         }
