@@ -18,7 +18,8 @@ from filelock import FileLock, Timeout
 
 from assistant.event_log import EventLog
 from assistant.runs import Run, RunError
-from assistant.worker import StopFile, carry_out
+from assistant.stop_file import StopFile
+from assistant.worker import carry_out
 from recipes import events
 from recipes.progress import STAGES
 

@@ -11,9 +11,7 @@ import faulthandler
 import json
 import os
 import shutil
-import signal
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -28,6 +26,7 @@ from assistant.event_log import EventLog, seconds_spent
 from assistant.line import CPU, Turn, devices_of, person_of
 from assistant.runs import Asked, Run, RunError, started_at
 from assistant.settings import cache_folder
+from assistant.stop_file import StopFile
 from recipes import events
 from recipes.errors import RecipeError, Stopped, one_line
 from recipes.store import atomic_write
@@ -37,48 +36,7 @@ if TYPE_CHECKING:
 
     from recipes import Images, Learner, Recipe
 
-__all__ = ["StopFile", "carry_out", "main"]
-
-
-class StopFile:
-    """Watches for `stop.json`, ten times a second: called, it says whether to stop now.
-
-    Where the run is in something long (an import, a batch of a large network), the process ends by itself after a
-    second: whatever it was doing, resume goes on from the last checkpoint.
-    """
-
-    def __init__(self, folder: Path, log: EventLog):
-        self.path, self.log = folder / "stop.json", log
-        self.asked = self.keep_best = self.finishing = self.obeyed = False
-        signal.signal(signal.SIGTERM, self.at_once)
-        threading.Thread(target=self._watch, daemon=True).start()
-
-    def __call__(self) -> bool:
-        return self.asked and not (self.finishing and self.keep_best)
-
-    def ending(self) -> events.Event:
-        """It was obeyed: what to tell."""
-        self.obeyed = True
-        return events.RunStopped(during=self.log.doing)
-
-    def at_once(self, *_: object) -> None:
-        """A signal asks for it."""
-        self.asked, self.keep_best = True, False
-
-    def _watch(self) -> None:
-        since = None
-        while True:
-            try:
-                self.keep_best = bool(json.loads(self.path.read_text()).get("keep_best"))
-                self.asked = True
-            except (OSError, ValueError):
-                pass
-            if self() and since is None:
-                since = time.monotonic()
-            if since is not None and not self.keep_best and time.monotonic() - since > 1 and not self.obeyed:
-                self.log(events.RunStopped(during=self.log.doing))
-                os._exit(0)
-            time.sleep(0.1)
+__all__ = ["carry_out", "main"]
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,28 +1,23 @@
-"""The course of a run as HTML: where it is, its steps, epochs, curves and notes, and at its end the result."""
+"""The course of a run as HTML: where it is, its steps, epochs, curves and notes."""
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Callable, Sequence
-from itertools import islice
 from typing import Any
 
 import gradio as gr
-from gradio.processing_utils import save_file_to_cache
-from gradio.utils import get_upload_folder
 
 from assistant import plots
-from assistant.ui import submit_step
+from assistant.ui.ending import RESULT_AWAITED, VIEWS_AT_THE_END, in_words
 from assistant.ui.look import alert, empty, plot, table, text
 from assistant.ui.watch import View, Watch
 from recipes import events
 from recipes.errors import few
-from recipes.progress import STAGES, VIEWS, clock, in_line
+from recipes.progress import STAGES, clock, in_line
 
 __all__ = ["NOTHING", "VIEWS_OF_A_RUN", "idle", "now_line", "pulse", "steps"]
 
-ROWS, COLUMNS = 6, 12  # of the submission that are shown
 SWEEP_AWAITED = "The learning-rate sweep will be here: loss while the rate rises, and the rate that is picked."
 AWAITED = {
     "sweep_1": SWEEP_AWAITED,
@@ -30,20 +25,19 @@ AWAITED = {
     "losses": "Training and validation loss after each epoch will be here.",
     "metric": "The score after each epoch will be here.",
     "epochs": "A row for each epoch will be here: losses, scores, and which one is the best so far.",
-    "result": "The scores and the submission will be here when the training is done.",
 }
 NOTHING = "Nothing is training yet. Start a recipe at step 3; it goes on when this page is closed."
 
 
 def idle(titles: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """Every part of the page while there is no run."""
-    parts = {name: plot(None, words) for name, words in AWAITED.items() if name not in ("epochs", "result")}
+    parts = {name: plot(None, words) for name, words in AWAITED.items() if name != "epochs"}
     return parts | {
         "now": now_line(NOTHING),
         "steps": steps(titles, 0, False),
         "epochs": f'<div class="scroll tall">{empty(AWAITED["epochs"])}</div>',
         "notes": "",
-        "result": empty(AWAITED["result"]),
+        "result": empty(RESULT_AWAITED),
     }
 
 
@@ -220,7 +214,7 @@ def _epochs(watch: Watch) -> str:
         row += ["" if epoch.lr is None else f"{epoch.lr:.1e}", clock(epoch.seconds), "best" if epoch.best else ""]
         rows.append([None, *row] if epoch.best else row)
     columns = ["fold"] if folded else []
-    columns += ["step", "epoch", "train loss", "valid loss", *(_words(name) for name in names), "rate", "time", ""]
+    columns += ["step", "epoch", "train loss", "valid loss", *(in_words(name) for name in names), "rate", "time", ""]
     return table(columns, rows, "Epochs, the latest first", "tall")
 
 
@@ -289,122 +283,13 @@ def _metric(watch: Watch) -> tuple[Any, Callable[[], Any]]:
         name = asked.name if asked.name in names else names[0]
         larger = asked.direction == "larger" if name == asked.name else None
         figure = plots.metric(epochs, name, larger)
-        return plot(figure, f"{_words(name)} after each epoch, now {_number(epochs[-1].metrics[name])}")
+        return plot(figure, f"{in_words(name)} after each epoch, now {_number(epochs[-1].metrics[name])}")
 
     return _epochs_key(epochs), make
 
 
 def _epochs_key(epochs: list[events.Epoch]) -> tuple:
     return len(epochs), epochs[-1].t if epochs else None
-
-
-def _at_the_end(awaited: str, make: Callable[[Watch, events.RunDone], str]) -> View:
-    """A part that is made when the run is done, and says until then what will be there."""
-
-    def view(watch: Watch) -> tuple[Any, Callable[[], Any]]:
-        done = watch.done if watch.state == "done" else None
-        return done and done.t, lambda: make(watch, done) if done else awaited
-
-    return view
-
-
-def _result(watch: Watch, done: events.RunDone) -> str:
-    """A sentence, and a tile for each view on the images."""
-    name = watch.asked.competition.metric.name
-    best = next((view for view in ("truth", "valid_decided", "valid_tta", "valid") if view in done.scores), "")
-    ready, counts = watch.images, {}
-    if ready is not None:
-        scored = ready.valid if watch.asked.options.folds == 1 else ready.train + ready.valid
-        counts = {"truth": ready.test, "valid": scored, "valid_tta": scored, "valid_decided": scored}
-    tiles = [
-        _tile(view, scores, name, counts.get(view, 0), view == best, done.intervals.get(view, {}).get(name))
-        for view, scores in done.scores.items()
-    ]
-    said = _said(done.scores.get(best, {}).get(name), name, best)
-    return f'<p class="said">{text(said)}</p><div class="scores">{"".join(tiles)}</div>'
-
-
-def _said(score: float | None, name: str, view: str) -> str:
-    """The result in a sentence."""
-    if score is None:
-        return "The training is done."
-    where = (
-        "the test images (their truth was kept apart, as on a leaderboard)"
-        if view == "truth"
-        else "the validation images"
-    )
-    if name == "accuracy":
-        return f"The network names {_score(score, name)} of {where} rightly."
-    return f"The network's {_words(name)} is {_score(score, name)} on {where}."
-
-
-def _tile(view: str, scores: dict[str, float], name: str, count: int, first: bool, span: Sequence[float] | None) -> str:
-    name = name if name in scores else next(iter(scores), "")
-    others = [f"{_words(other)} {_score(value, other)}" for other, value in scores.items() if other != name]
-    known = span is not None and None not in span
-    between = [f"95 % between {_score(span[0], name)} and {_score(span[1], name)}"] if span and known else []
-    words = ", ".join([_words(name), *([f"{count:,} images"] if count else []), *between, *others])
-    title = VIEWS.get(view, view)
-    return (
-        f'<div class="score{" first" if first else ""}"><h3>{text(title[:1].upper() + title[1:])}</h3>'
-        f'<div class="value">{_score(scores.get(name), name)}</div><p>{text(words)}</p></div>'
-    )
-
-
-def _score(value: float | None, name: str) -> str:
-    return "" if value is None else f"{value:.1%}" if name == "accuracy" else f"{value:.4f}"
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _head(watch: Watch, done: events.RunDone) -> str:
-    """The first rows of the submission, and what to do with it."""
-    try:
-        with open(watch.run.folder / "submission.csv", newline="", encoding="utf-8") as file:
-            reader = csv.reader(file)
-            columns = next(reader)
-            rows = list(islice(reader, ROWS))
-            total = len(rows) + sum(1 for _ in reader)
-    except (OSError, StopIteration, csv.Error, UnicodeDecodeError):
-        return empty("There was nothing to predict: no submission was written.")
-    cut = ["…"] if len(columns) > COLUMNS else []
-    shown = table(
-        columns[:COLUMNS] + cut,
-        [row[:COLUMNS] + cut for row in rows],
-        f"submission.csv, the first {len(rows)} of {total:,} rows",
-        "slim",
-    )
-    next_step = (
-        "That was the sample. The folder of a competition goes the same way."
-        if watch.asked.competition.sample
-        else "It was checked against the competition's template: hand it in below, or download it."
-    )
-    return f'<p class="said">{text(next_step)}</p>{shown}'
-
-
-def _handed_in(watch: Watch) -> tuple[Any, Callable[[], Any]]:
-    """The run's submissions, as they are kept with it."""
-    path = watch.run.folder / "submissions.json"
-    key = path.stat().st_mtime_ns if path.is_file() else None
-    return key, lambda: submit_step.scores(watch)
-
-
-def _file(name: str) -> View:
-    """A download of that file, once the run is done: a copy, so that nothing else in the run folder can be asked for."""
-
-    def view(watch: Watch) -> tuple[Any, Callable[[], Any]]:
-        path = watch.run.folder / name
-        there = watch.state == "done" and path.is_file()
-
-        def make() -> Any:
-            value = save_file_to_cache(path, get_upload_folder()) if there else None
-            return gr.update(value=value, visible=there)
-
-        return (there, path.stat().st_mtime_ns if there else 0), make
-
-    return view
 
 
 VIEWS_OF_A_RUN: dict[str, View] = {
@@ -424,11 +309,5 @@ VIEWS_OF_A_RUN: dict[str, View] = {
     "sweep_2": _sweep(1),
     "losses": _losses,
     "metric": _metric,
-    "result": _at_the_end(empty(AWAITED["result"]), _result),
-    "head": _at_the_end(empty(submit_step.NO_RUN), _head),
-    "checked": _at_the_end("", lambda watch, done: submit_step.checked(watch)),
-    "handed_in": _handed_in,
-    "hand_in_row": _update(lambda watch: {"visible": watch.state == "done" and not watch.asked.competition.sample}),
-    "submission": _file("submission.csv"),
-    "report": _file("report.html"),
+    **VIEWS_AT_THE_END,
 }

@@ -109,10 +109,13 @@ def attach(session: Session, address: str) -> Changes:
 
 
 def tick(session: Session, shown: Shown | None, address: str, seen: str) -> Changes:
-    """What has changed since the last tick; a page that shows another run, or none yet, is told everything."""
+    """What has changed since the last tick; a page that shows another run, or none yet, is told everything, and stays at
+    the step where it is."""
     run = shown.watch.run if shown else None
     if shown is None or run is None or run.name != address or run.folder.parent != session.runs:
-        return attach(session, address) if session.find(address) else {}
+        changed = attach(session, address) if session.find(address) else {}
+        changed.pop("walk", None)
+        return changed
     return shown.changes(VIEWS, seen)
 
 

@@ -13,7 +13,8 @@ import torch
 
 from assistant import reading, settings, slices
 from assistant.runs import Run, RunError, start_run, write_run
-from assistant.worker import StopFile, carry_out
+from assistant.stop_file import StopFile
+from assistant.worker import carry_out
 from recipes import events
 from tests.assistant.conftest import ended, quick
 

@@ -6,10 +6,12 @@ import time
 
 import pytest
 
+from assistant.event_log import EventLog
 from assistant.runs import Asked
 from assistant.sources import competition_of
+from assistant.stop_file import StopFile
 from assistant.submission import check
-from assistant.worker import EventLog, StopFile, Worker
+from assistant.worker import Worker
 from tests.assistant.conftest import quick
 from tests.standins import STANDINS, SUPPORTED
 
