@@ -152,7 +152,10 @@ def measure(asked: argparse.Namespace, ledger: Ledger, server: Server, browser: 
     alone = statistics.mean(paces["one tab"])
     for name, figures in paces.items():
         ledger.row(
-            "ui", f"training with {name}", batches_per_second=statistics.mean(figures), ratio=statistics.mean(figures) / alone
+            "ui",
+            f"training with {name}",
+            batches_per_second=statistics.mean(figures),
+            ratio=statistics.mean(figures) / alone,
         )
     while time.monotonic() < end:
         time.sleep(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import urllib.request
+from dataclasses import dataclass, field
 
 import pytest
 from playwright.sync_api import Error as PlaywrightError
@@ -77,14 +78,39 @@ def sign_in(page, name: str) -> None:
     assert page.locator("#token input").filter(visible=True).count() == 0
 
 
-def listened(page) -> list[Request]:
-    """Every request of this browser profile that is answered to its end from now on."""
-    ended: list[Request] = []
-    page.context.on("requestfinished", lambda request: ended.append(request))
-    return ended
+# a stream that the page ends by itself has no body for the browser's tools: what comes is noted as it comes
+LISTEN = """(() => {
+  const plain = window.fetch;
+  window.fetch = async (...given) => {
+    const answer = await plain(...given);
+    const reader = answer.clone().body?.getReader();
+    const read = async () => {
+      for (let part; !(part = await reader.read()).done;) window.heard(new TextDecoder().decode(part.value));
+    };
+    if (reader) read().catch(() => {});
+    return answer;
+  };
+})()"""
 
 
-def secrets_in(server, *pages, ended: list[Request]) -> list[str]:
+@dataclass
+class Heard:
+    """What a browser profile was answered: requests that ended, and what came in streams."""
+
+    ended: list[Request] = field(default_factory=list)
+    streamed: list[str] = field(default_factory=list)
+
+
+def listened(page) -> Heard:
+    """What this browser profile is answered from now on."""
+    heard = Heard()
+    page.context.on("requestfinished", lambda request: heard.ended.append(request))
+    page.context.expose_binding("heard", lambda source, words: heard.streamed.append(words))
+    page.context.add_init_script(LISTEN)
+    return heard
+
+
+def secrets_in(server, *pages, ended: Heard) -> list[str]:
     """Where a token or a signature can be seen: in a page, a response (its address, headers, body), the server's log, or a
     file that it wrote, in its home or where gradio keeps files."""
     assert server.home.is_dir()
@@ -92,11 +118,15 @@ def secrets_in(server, *pages, ended: list[Request]) -> list[str]:
     assert server.log.stat().st_size
     found = [str(path) for path in server.folder.rglob("*") if path.is_file() and _secret(path.read_bytes())]
     found += [f"the page {page.url}" for page in pages if _secret(page.content().encode())]
-    return found + _in_answers(ended)
+    told = "".join(ended.streamed)
+    assert "process_completed" in told  # what functions of the page gave can be read here
+    if _secret(told.encode()):
+        found.append("what functions of the page gave")
+    return found + _in_answers(ended.ended)
 
 
 def _in_answers(ended: list[Request]) -> list[str]:
-    found, told = [], 0
+    found = []
     for request in ended:
         answer = request.response()
         if answer is None:
@@ -108,10 +138,8 @@ def _in_answers(ended: list[Request]) -> list[str]:
             body = answer.body()
         except PlaywrightError:  # it has none (a redirect), or the page went on since
             continue
-        told += "/queue/data" in answer.url and b"process_completed" in body
         if _secret(body):
             found.append(f"the body of {answer.url}")
-    assert told  # what functions of the page gave can be read here
     return found
 
 
