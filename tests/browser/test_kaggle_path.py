@@ -204,7 +204,7 @@ def test_from_a_token_to_a_score_by_clicks_alone(page, server, kaggle):
     assert "of 121" in page.locator("#handed-in").inner_text()
 
     assert secrets_in(server, page, ended=ended) == []  # the browser forgets bodies when it leaves a page
-    ended.clear()
+    ended.ended.clear()
     page.forgiven = LEFT
     name = server.run_folder(page).name
     page.reload()
