@@ -100,8 +100,7 @@ def all_in_front(browser: Browser, url: str, tabs: int) -> Iterator[None]:
 
 
 def to_the_training(page: Page, server: Server) -> Path:
-    """Walks to step 4 of a run that trains all layers; its folder."""
-    page.goto(server.url)
+    """Walks from the first step to a run that trains all layers; its folder."""
     page.locator("#on-0").click()
     page.locator("#understood dl").first.wait_for()
     page.locator("#on-1").click()
@@ -124,7 +123,6 @@ def measure(asked: argparse.Namespace, ledger: Ledger, server: Server, browser: 
     """Every figure, a row each."""
     server.start()
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.goto(server.url)
     page.locator("#walk").wait_for()
     ledger.row("ui", "from start to page", seconds=time.perf_counter() - begun)
     folder = to_the_training(page, server)

@@ -197,12 +197,12 @@ CSS = """
 .fold { padding: 0 8px 6px; color: var(--body-text-color-subdued); }
 .scroll { overflow: auto; max-width: 100%; border: 1px solid var(--border-color-primary); border-radius: 10px; }
 .scroll.tall { height: 326px; }
-.scroll table { width: 100%; border-collapse: collapse; font-size: 13.5px; font-variant-numeric: tabular-nums;
+.scroll table { width: 100%; border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums;
   margin: 0; border: 0; }
 .scroll.slim { width: fit-content; min-width: min(100%, 300px); }
 .scroll caption { text-align: left; padding: 8px 12px; color: var(--body-text-color-subdued); font-size: 13px; }
 .scroll tr { border: 0 !important; }
-.scroll th, .scroll td { padding: 5px 7px !important; text-align: right; white-space: nowrap; border: 0 !important;
+.scroll th, .scroll td { padding: 5px 6px !important; text-align: right; white-space: nowrap; border: 0 !important;
   color: var(--body-text-color); background: none; }
 .scroll thead th { font-weight: 600; position: sticky; top: 0; background: var(--block-background-fill);
   box-shadow: inset 0 -1px var(--border-color-primary); }

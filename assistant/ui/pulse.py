@@ -25,7 +25,8 @@ BOOT = secrets.token_hex(8)  # of this server: a page that meets another one has
 
 JS = """
 const read = (id) => document.querySelector(`#${id} :is(input, textarea)`)?.value ?? "";
-let boot = null, failed = 0, asking = false, beats = 0;
+const AGAIN = 4000, STUCK = 40000;  // milliseconds until it is asked for once more, and until the page is opened anew
+let boot = null, failed = 0, asking = false, beats = 0, mark = null, behindSince = 0, askedAt = 0;
 const put = (line, words) => {
   const at = document.querySelector(`#now .${line}`);
   if (at && at.textContent !== words) at.textContent = words;
@@ -46,7 +47,12 @@ const beat = async () => {
       const bar = document.querySelector("#now .bar");
       if (bar) { bar.setAttribute("aria-valuenow", told.percent); bar.firstElementChild.style.width = told.percent + "%"; }
     }
-    if (read("seen").split("-")[0] !== told.mark) trigger("news");
+    const now = performance.now(), behind = read("seen").split("-")[0] !== told.mark;
+    if (!behind) { mark = null; return; }
+    // an answer may be lost on its way: gradio then waits for it for ever
+    if (mark === null) behindSince = now;
+    if (now - behindSince > STUCK) { location.reload(); return; }
+    if (mark !== told.mark || now - askedAt > AGAIN) { mark = told.mark; askedAt = now; trigger("news"); }
   } catch {
     failed += 1;
     if (failed > 2) put("figures", "The server does not answer; the training goes on without it. Trying again.");

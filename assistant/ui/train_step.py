@@ -109,13 +109,11 @@ def attach(session: Session, address: str) -> Changes:
 
 
 def tick(session: Session, shown: Shown | None, address: str, seen: str) -> Changes:
-    """What has changed since the last tick; a page that shows another run, or none yet, is told everything, and stays at
-    the step where it is."""
+    """What has changed since the last tick; a page that shows another run, or none yet, is told everything. It was just
+    started there: the training is where to look, also when it is over by now."""
     run = shown.watch.run if shown else None
     if shown is None or run is None or run.name != address or run.folder.parent != session.runs:
-        changed = attach(session, address) if session.find(address) else {}
-        changed.pop("walk", None)
-        return changed
+        return attach(session, address) | {"walk": gr.Walkthrough(selected=TRAIN)} if session.find(address) else {}
     return shown.changes(VIEWS, seen)
 
 

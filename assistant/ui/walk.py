@@ -286,13 +286,14 @@ def _wire_training(parts: dict[str, Any], on, starting, some) -> None:
         starting, some("session", "chosen", "watch", *form.FIELDS), some(*RUN, "trouble", "runs"), **PRIVATE, **QUIET
     )
     started.then(None, None, None, js=TO_THE_TOP, **PRIVATE)
-    # the pulse alone shows a run, one answer after the other: answers to two requests may arrive in either order
+    # the pulse alone shows a run: answers to two requests may arrive in either order
     buttons = ("stop", "keep", "resume", "seen")
     for name, action in (("stop", train_step.stop), ("keep", train_step.keep), ("resume", train_step.resume)):
         parts[name].click(**on(action, ["address"], buttons), **QUIET)
     if zero_gpu():
         parts["turn"].change(**on(zero.go_on, ["address"], ["turn"]), **QUIET, concurrency_limit=None)
-    parts["pulse"].news(**on(train_step.tick, ["watch", "address", "seen"], RUN), **TICK)
+    news = {**TICK, "trigger_mode": "multiple"}  # where an answer is lost, the pulse asks again
+    parts["pulse"].news(**on(train_step.tick, ["watch", "address", "seen"], RUN), **news)
 
 
 def _stopped(name: str) -> Callable[[Session], dict[str, Any]]:
