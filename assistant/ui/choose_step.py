@@ -31,6 +31,7 @@ __all__ = [
     "correct",
     "read",
     "read_again",
+    "first_shown",
     "sample_shown",
 ]
 
@@ -53,6 +54,7 @@ def choose(session: Session, choice: str) -> Changes:
 
 def read(session: Session, public: bool, choice: str, chosen: str, path: str, settings: str) -> Changes:
     """Reads what was chosen, as the settings for it overrule it, and goes on to the next step; stays where that fails."""
+    session.has_read = True
     try:
         place = _place(choice, path, settings)
         if place.split("\n")[0] != (chosen or "").split("\n")[0]:  # settings were for what was read before
@@ -130,6 +132,12 @@ def chosen_competition(session: Session, public: bool, chosen: str) -> Competiti
             raise CompetitionError("no folder is named; write its path at step 1")
         return competition_of(Path(rest), settings_in(given))
     raise RunError("nothing has been chosen: choose a competition, the sample or a folder at step 1")
+
+
+def first_shown(session: Session) -> Changes:
+    """What was understood of the sample, which is chosen at first; nothing where something has been read by now."""
+    understood = sample_shown()
+    return {} if session.has_read else {"understood": understood}
 
 
 def sample_shown() -> str:

@@ -44,6 +44,7 @@ class Session:
     kaggle: Kaggle | None = None
     outlook: Outlook | None = None
     folders: dict[str, Path] = field(default_factory=dict)
+    has_read: bool = False  # whether a competition was read on this page
     fetching: Job | None = None
     looking: Job | None = None
     looked: Looked | None = None

@@ -27,7 +27,7 @@ from assistant.ui import (
     train_step,
     zero,
 )
-from assistant.ui.choose_step import KAGGLE, SAMPLE, choose, chosen_competition, read, sample_shown
+from assistant.ui.choose_step import KAGGLE, SAMPLE, choose, chosen_competition, first_shown, read
 from assistant.ui.layout import CHOOSE, six_steps
 from assistant.ui.look import text
 from assistant.ui.session import Session, nobody, open_session
@@ -136,7 +136,8 @@ def _wire(page: gr.Blocks, parts: dict[str, Any], public: bool) -> None:
         opened, some("address", "me"), some(*RUN, "session", "me", "runs"), js=RECALL, **PRIVATE, **QUIET
     )
     opening.then(**remember)
-    page.load(sample_shown, None, parts["understood"], **PRIVATE, **QUIET)
+    # after the session is there: what a quick person has read by then is not overwritten with the sample
+    opening.then(**on(first_shown, [], ["understood"]), **QUIET)
     parts["address"].change(**remember)
     parts["sidebar"].expand(**on(lambda session: {"runs": runs_shown(session)}, [], ["runs"]), **QUIET)
     parts["runs"].click(**clicked("run", train_step.attach, RUN), **QUIET)
