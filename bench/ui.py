@@ -123,6 +123,7 @@ def measure(asked: argparse.Namespace, ledger: Ledger, server: Server, browser: 
     """Every figure, a row each."""
     server.start()
     page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(server.url)
     page.locator("#walk").wait_for()
     ledger.row("ui", "from start to page", seconds=time.perf_counter() - begun)
     folder = to_the_training(page, server)
