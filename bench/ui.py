@@ -133,7 +133,7 @@ def measure(asked: argparse.Namespace, ledger: Ledger, server: Server, browser: 
             for number in (3, 2, 1):
                 page.locator(f"#back-{number}").click()
         took = clicks(page, pairs)
-        ledger.row("ui", f"a click while it trains: {name}", milliseconds=statistics.median(took), worst=max(took))
+        ledger.row("ui", f"a click while it trains: {name}", ms=statistics.median(took), worst_ms=max(took))
     page.goto(page.url)
     page.locator("#now").wait_for()
     before, end = process.memory_info().rss, time.monotonic() + 60 * asked.minutes
