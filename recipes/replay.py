@@ -86,7 +86,7 @@ class Replay:
         return _Recorded(graph, views, targets, loss.detach())
 
     def _warm(self, views: torch.Tensor, targets: torch.Tensor) -> None:
-        """A pass forth and back on another stream, as recording asks for: it leaves no trace but a BatchNorm's."""
+        """A pass forth and back on another stream, as recording asks for; it leaves no trace."""
         kept = {name: buffer.clone() for name, buffer in self.learner.network.named_buffers()}
         self.aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self.aside):

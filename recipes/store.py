@@ -139,14 +139,14 @@ class StoredArray:
             saved = time.monotonic()
             while done < self.rows:
                 if should_stop():
-                    self._remember(done, notes)
+                    self._remember(out, done, notes)
                     raise Stopped
                 last = min(done + chunk, self.rows)
                 notes.update(make(out, done, last))
                 done = last
                 told(done, self.rows)
                 if time.monotonic() - saved > 5:
-                    self._remember(done, notes)
+                    self._remember(out, done, notes)
                     saved = time.monotonic()
             self._promise(out, notes)
         else:
@@ -196,7 +196,9 @@ class StoredArray:
         except OSError:
             return False
 
-    def _remember(self, done: int, notes: dict[str, Any]) -> None:
+    def _remember(self, out: np.ndarray, done: int, notes: dict[str, Any]) -> None:
+        if not _boot() and isinstance(out, np.memmap):  # nothing would tell that the rows were lost
+            out.flush()
         atomic_write(self.folder / "rows.json", json.dumps({"done": done, "notes": notes, "boot": _boot()}))
 
     def _reserve(self, data: Path) -> None:
