@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,7 +13,8 @@ __all__ = ["Memory", "memory"]
 
 
 class Memory:
-    """The most memory that a process and its children had together, from now until the end."""
+    """The most memory that a process and its children had together, from now until the end. A look takes as long as the
+    processes are large, so the pauses grow with it: no more than a fiftieth of a core goes into looking."""
 
     def __init__(self, pid: int, every: float = 0.25):
         self.process, self.every, self.over = psutil.Process(pid), every, threading.Event()
@@ -27,13 +29,16 @@ class Memory:
         return self.peak
 
     def _look(self) -> None:
-        while not self.over.wait(self.every):
+        pause = self.every
+        while not self.over.wait(pause):
+            begun = time.thread_time()
             now = dict.fromkeys(self.peak, 0.0)
             with suppress(psutil.Error):
                 for process in (self.process, *self.process.children(recursive=True)):
                     for name, value in memory(process.pid).items():
                         now[name] += value
             self.peak = {name: max(value, self.peak[name]) for name, value in now.items()}
+            pause = max(self.every, 50 * (time.thread_time() - begun))
 
 
 def memory(pid: int | str = "self") -> dict[str, float]:

@@ -6,8 +6,8 @@ DATA is a competition's folder: labels.csv (id, label), train/ and test/. Both t
 the same weights, with the same batch size, sweeps, epochs, cycles and TTA, augmented alike, and both keep the best epoch
 of the full network. Each is a process of its own, imports included; they take turns, and the order of a turn is that of
 the turn before, rotated. fastai runs as it comes, and with --malloc once more with the allocator settings that a run of
-`assistant` has; `recipes` always has those. Peak memory is that of the process and its children, looked at four times a
-second: PSS (its share of all pages, mapped files too) and, of that, what no file stands behind.
+`assistant` has; `recipes` always has those. Peak memory is that of the process and its children, looked at up to four
+times a second: PSS (its share of all pages, mapped files too) and, of that, what no file stands behind.
 
 Rows are appended to --out as they come; --table FILE makes the table of what is there, also of a bench that was cut short.
 """

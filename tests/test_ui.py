@@ -159,6 +159,14 @@ def test_a_page_that_others_can_reach_reads_no_folder(tmp_path, write):
             assert not session.runs.exists() or not list(session.runs.iterdir())
 
 
+def test_an_answer_that_a_later_one_overtakes_still_moves_the_page(home, monkeypatch):
+    monkeypatch.setattr("assistant.ui.zero.start", lambda *_: None)
+    first, last = train_step.start(owner(), False, "sample", None, *sample_values())
+    updates = {name: value for name, value in first.items() if not isinstance(value, str)}
+    assert {"walk", "start"} <= set(updates)
+    assert all(last[name] is value for name, value in updates.items())
+
+
 @pytest.fixture
 def sides(tmp_path, write):
     """A folder whose labels may be one of two columns; a sample submission asks for a probability."""

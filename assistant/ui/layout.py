@@ -12,7 +12,7 @@ from assistant.ui.choose_step import FOLDER, KAGGLE, SAMPLE
 from assistant.ui.look import heading
 from assistant.ui.watch import steps_of
 
-__all__ = ["CHOOSE", "six_steps"]
+__all__ = ["CHOOSE", "TITLES", "six_steps"]
 
 CHOOSE, EXPLORE, RECIPE, TRAIN, RESULTS, SUBMIT = range(6)
 TITLES = ("Choose", "Explore", "Recipe", "Train", "Results", "Submit")

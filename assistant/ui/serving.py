@@ -17,6 +17,7 @@ from assistant.runs import RunError
 from assistant.settings import home
 from assistant.ui import explore_step, kaggle_step, look, predict, recipe_step, results, submit_step, zero
 from assistant.ui.choose_step import sample_shown
+from assistant.ui.frames import FewFrames
 from assistant.ui.look import theme
 from assistant.ui.uploads import Limits
 from assistant.ui.walk import build
@@ -65,7 +66,7 @@ def launch(
         mcp_server=False,
         enable_monitoring=False,
         max_file_size=f"{predict.MEGABYTES}mb",
-        app_kwargs={"middleware": [Middleware(Limits)]},
+        app_kwargs={"middleware": [Middleware(Limits), Middleware(FewFrames)]},
         blocked_paths=[str(home())],
         show_error=False,
         quiet=True,

@@ -69,13 +69,9 @@ def start(session: Session, public: bool, chosen: str, shown: Shown | None, *val
         asked = form.options(dict(zip(form.FIELDS, values)))
         competition = chosen_competition(session, public, chosen)
         name = fresh_name(competition.slug)
-        yield {
-            "start": gr.update(interactive=False),
-            "trouble": "",
-            "now": course.now_line("Starting the training process"),
-            "address": name,
-            "walk": gr.Walkthrough(selected=TRAIN),
-        }
+        moved = {"start": gr.update(interactive=False), "walk": gr.Walkthrough(selected=TRAIN)}
+        words = course.now_line("Starting the training process")
+        yield moved | {"trouble": "", "now": words, "address": name}
         with session.room():
             zero.start(competition, asked, session.runs / name)
     except Exception as error:
@@ -87,7 +83,9 @@ def start(session: Session, public: bool, chosen: str, shown: Shown | None, *val
             "walk": gr.Walkthrough(selected=TRAIN - 1),
         }
         return
-    yield {"seen": ""}
+    # both again: gradio sends what differs from the answer before, and a browser that is late puts that difference into
+    # the earlier answer, too, before it has shown it
+    yield moved | {"seen": ""}
 
 
 def attach(session: Session, address: str) -> Changes:

@@ -7,6 +7,7 @@ run's folder, and finds it again by the name in its address (`?run=…`).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -28,7 +29,7 @@ from assistant.ui import (
     zero,
 )
 from assistant.ui.choose_step import KAGGLE, SAMPLE, choose, chosen_competition, first_shown, read
-from assistant.ui.layout import CHOOSE, six_steps
+from assistant.ui.layout import CHOOSE, TITLES, six_steps
 from assistant.ui.look import text
 from assistant.ui.session import Session, nobody, open_session
 from assistant.ui.train_step import preview
@@ -57,6 +58,11 @@ REMEMBER = """(name, me) => {
     if (me) localStorage.setItem("recipe-assistant-me", me);
   } catch {}
 }"""
+# On a narrow page gradio leaves the steps' words out, and with them the buttons' names.
+NAME_STEPS = f"""() => {{
+  const titles = {json.dumps(TITLES)};
+  document.querySelectorAll("#walk [data-tab-id]").forEach((step, n) => step.setAttribute("aria-label", titles[n]));
+}}"""
 TO_THE_TOP = """() => {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   window.scrollTo({top: 0, behavior: calm ? "auto" : "smooth"});
@@ -136,6 +142,7 @@ def _wire(page: gr.Blocks, parts: dict[str, Any], public: bool) -> None:
         opened, some("address", "me"), some(*RUN, "session", "me", "runs"), js=RECALL, **PRIVATE, **QUIET
     )
     opening.then(**remember)
+    page.load(None, None, None, js=NAME_STEPS, **PRIVATE)
     # after the session is there: what a quick person has read by then is not overwritten with the sample
     opening.then(**on(first_shown, [], ["understood"]), **QUIET)
     parts["address"].change(**remember)

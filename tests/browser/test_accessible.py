@@ -1,4 +1,5 @@
-"""axe looks at every step: nothing that keeps somebody out (serious or critical violations), in light and in dark."""
+"""axe looks at every step: nothing that keeps somebody out (serious or critical violations), in light and in dark, on a
+wide page and on a narrow one."""
 
 from __future__ import annotations
 
@@ -10,22 +11,28 @@ from tests.browser.test_first_page import ask_for_little, open_page, start, wait
 pytestmark = pytest.mark.browser
 
 
+WIDTHS = (390, 1280)
+
+
 def violations(page, step: str) -> list[str]:
-    """What axe finds on the page as it is, a line each."""
-    page.wait_for_timeout(500)
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{step}: {each['id']} ({each['impact']}): {node['target']} {node['html'][:120]} "
-        f"{' '.join(node['failureSummary'].split())[:200]}"
-        for each in found
-        if each["impact"] in ("serious", "critical")
-        for node in each["nodes"]
-    ]
+    """What axe finds on the page as it is, at each width, a line each."""
+    found = []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(500)
+        found += [
+            f"{step}, {width} px: {each['id']} ({each['impact']}): {node['target']} {node['html'][:120]} "
+            f"{' '.join(node['failureSummary'].split())[:200]}"
+            for each in Axe().run(page).response["violations"]
+            if each["impact"] in ("serious", "critical")
+            for node in each["nodes"]
+        ]
+    return found
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_step_keeps_anybody_out(chromium, server, scheme):
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
+    context = chromium.new_context(viewport={"width": WIDTHS[-1], "height": 900}, color_scheme=scheme)
     page = context.new_page()
     page.set_default_timeout(15_000)
     open_page(page, server)

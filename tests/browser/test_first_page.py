@@ -65,15 +65,6 @@ def ask_for_little(page, cycles: int = 1) -> None:
 def start(page) -> None:
     page.locator("#start").click()
     page.wait_for_url("**/?run=*")
-    to_the_run(page)
-
-
-def to_the_run(page) -> None:
-    """To the step that shows the run: where the page is, or (an answer of the server's is lost at times) by its button."""
-    page.locator("#now, #on-2").filter(visible=True).first.wait_for()
-    page.wait_for_timeout(1500)
-    if page.locator("#on-2").is_visible():
-        page.locator("#on-2").click()
     page.locator("#now").wait_for()
 
 
@@ -93,6 +84,18 @@ def status(url: str) -> int:
         return error.code
 
 
+def test_a_page_that_is_looked_at_draws_few_frames(page, server):
+    page.add_init_script(
+        "window.drawn = 0; const real = window.requestAnimationFrame.bind(window);"
+        "window.requestAnimationFrame = (work) => { window.drawn += 1; return real(work); };"
+    )
+    open_page(page, server)
+    page.wait_for_timeout(3000)  # what moves when a page opens
+    before = page.evaluate("window.drawn")
+    page.wait_for_timeout(3000)
+    assert page.evaluate("window.drawn") - before < 60, "frames in three seconds"
+
+
 def test_the_sample_becomes_a_submission_by_clicks_alone(page, server, tmp_path):
     open_page(page, server)
     to_the_recipe(page)
@@ -106,7 +109,7 @@ def test_the_sample_becomes_a_submission_by_clicks_alone(page, server, tmp_path)
     page.locator("#steps li.now").wait_for()
     page.locator("#back-3").click()
     page.locator("#on-2").click()  # from the recipe back to the run
-    to_the_run(page)
+    page.locator("#now").wait_for()
     titles = page.locator("#steps li").all_inner_texts()
     assert titles == [f"{n}\n{title}" for n, title in enumerate(EIGHT_TITLES, 1)]
     assert page.locator("#resume").filter(visible=True).count() == 0
