@@ -34,6 +34,9 @@ BENCHES = {
     "gpu": ("On one GPU, from JPEG files to submission", "bench/gpu.py"),
 }
 
+# what was asked and is no setting: where things lie, and what the rows themselves tell
+HIDDEN = ("data", "folder", "weights", "table", "make", "child", "out", "more", "parts", "seeds", "runs", "malloc", "without")
+
 
 def main() -> None:
     """Prints the page; with --make, measures before."""
@@ -99,7 +102,9 @@ def _starts(rows: Sequence[dict]) -> list[tuple[dict, list[dict]]]:
     own: list[dict] = []
     for row in rows:
         if "bench" in row:
-            name = json.dumps({key: value for key, value in row.items() if key != "time"}, sort_keys=True)
+            asked = {key: value for key, value in row["asked"].items() if key not in HIDDEN}
+            about = {key: value for key, value in row.items() if key != "time"} | {"asked": asked}
+            name = json.dumps(about, sort_keys=True)
             own = found.setdefault(name, (row, []))[1]
         else:
             own.append(row)
@@ -115,11 +120,10 @@ def _about(start: dict, rows: Sequence[dict]) -> str:
         machine["system"],
     ]
     versions = ", ".join(f"{name} {number}" for name, number in start["versions"].items() if name != "recipe-assistant")
-    hidden = ("data", "folder", "weights", "table", "make", "child", "out", "more", "parts")
     asked = ", ".join(
         f"{name} {' '.join(map(str, value)) if isinstance(value, list) else value}"
         for name, value in start["asked"].items()
-        if name not in hidden and value is not None
+        if name not in HIDDEN and value is not None
     )
     failed = [row for row in rows if row.get("what") == "failed" or "error" in row]
     note = "".join(f"\n\nNot measured: {row['part']}, {row['what']} ({row['error']})." for row in failed)

@@ -55,6 +55,7 @@ def main() -> None:
         print(table(read([given.table])))
         return
     contenders = [AS_IT_COMES, OURS, *([SAME_ALLOCATOR] if given.malloc else [])]
+    contenders = [name for name in contenders if name not in (given.without or [])]
     ledger = Ledger("versus_fastai", given.out, vars(given))
     ledger.title(f"{given.arch} at {given.size} px, batches of {given.batch}: {', '.join(contenders)}")
     with tempfile.TemporaryDirectory(dir=given.folder, prefix="bench-") as folder:
@@ -78,6 +79,12 @@ def arguments() -> argparse.Namespace:
     asked.add_argument("--seeds", default="42,1,2")
     asked.add_argument("--runs", type=int, default=1, help="Turns with each seed.")
     asked.add_argument("--malloc", action="store_true", help="fastai once more, with our allocator settings.")
+    asked.add_argument(
+        "--without",
+        action="append",
+        choices=list(CHILDREN),
+        help="Leave this one out, as where its scores are those of another with the same seed.",
+    )
     asked.add_argument("--sweeps", default="100,40", help="Batches of the two sweeps.")
     asked.add_argument("--epochs", default="2,3,3", help="Head epochs, augmented head cycles, full network cycles.")
     asked.add_argument("--tta", type=int, default=4)
@@ -165,7 +172,7 @@ def table(rows: Sequence[dict]) -> str:
         return "no runs yet"
     order = [name for name in (AS_IT_COMES, SAME_ALLOCATOR, OURS) if name in runs]
     others = [name for name in order if name != OURS and OURS in runs]
-    header = ["", *(f"{name}, {len(runs[name])} runs" for name in order), *(f"{name} / recipes" for name in others)]
+    header = ["", *(f"{name}, {len(runs[name])} run{'s' * (len(runs[name]) > 1)}" for name in order), *(f"{name} / recipes" for name in others)]
 
     def line(title: str, number: Any, form: str, ratio: bool = True) -> list[str]:
         means = {name: _mean(number(run) for run in runs[name]) for name in order}
@@ -179,6 +186,7 @@ def table(rows: Sequence[dict]) -> str:
     lines.append(line("**total**, s", lambda run: run["seconds"], ".1f"))
     spread = (f"{min(r['seconds'] for r in runs[n]):.1f} to {max(r['seconds'] for r in runs[n]):.1f}" for n in order)
     lines.append(["least to most, s", *spread, *("" for _ in others)])
+    lines.append(["seeds", *(" ".join(str(r["seed"]) for r in runs[n]) for n in order), *("" for _ in others)])
     for stage in ("head", "head with augmentation", "whole network", "TTA"):
         lines.append(line(f"{stage}, images/s", lambda run, s=stage: _speed(run, s), ",.0f", False))
     for score in SCORES:

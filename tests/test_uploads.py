@@ -136,8 +136,8 @@ def test_dicom_files_are_measured_by_their_header_and_deflated_ones_refused(tmp_
 
 
 def test_the_page_slows_its_clocks_before_any_script_of_its_own_runs(page):
-    answer = requests.get(page.removesuffix("/gradio_api"), timeout=20)
-    head = answer.text.split("<head>")[1]
-    assert head.startswith("<script>{\n  const next = window.requestAnimationFrame")
+    root = page.removesuffix("/gradio_api")
+    answer = requests.get(root, timeout=20)
+    assert answer.text.split("<head>")[1].startswith("<script>{\n  const next = window.requestAnimationFrame")
     assert answer.text.rstrip().endswith("</html>"), "cut off: the answer is longer than what was told"
-    assert requests.get(f"{page}/config", timeout=20).json()["title"] == "Recipe Assistant"
+    assert requests.get(f"{root}/config", timeout=20).json()["title"] == "Recipe Assistant"
