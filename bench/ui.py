@@ -6,7 +6,8 @@ Starts the app, opens the page in Chromium, trains the sample with resnet10t at 
 start to page; milliseconds from a click to what it shows, by the page's own clock (median and worst of 20: a step that the
 browser shows by itself, a choice that the server answers); batches a second of training with one tab, with many in one
 window (one of them in front, as a person has them) and with many that are all in front (as many people have them), taking
-turns; and the server's memory at the beginning and the end of the watching. Browser, server and training share the cores.
+turns, with the share of a core that the server took meanwhile; and the server's memory at the beginning and the end of the
+watching. Browser, server and training share the cores.
 """
 
 from __future__ import annotations
@@ -143,11 +144,14 @@ def measure(asked: argparse.Namespace, ledger: Ledger, server: Server, browser: 
         f"{asked.tabs} tabs, all in front": lambda: all_in_front(browser, page.url, asked.tabs - 1),
     }
     paces: dict[str, list[float]] = {name: [] for name in others}
+    taken: dict[str, list[float]] = {name: [] for name in others}
     for _ in range(asked.rounds):
         for name, opened in others.items():
             with opened():
                 time.sleep(5)
+                busy, since = sum(process.cpu_times()[:2]), time.monotonic()
                 paces[name].append(pace(folder, 20))
+                taken[name].append((sum(process.cpu_times()[:2]) - busy) / (time.monotonic() - since))
     alone = statistics.mean(paces["one tab"])
     for name, figures in paces.items():
         ledger.row(
@@ -155,6 +159,7 @@ def measure(asked: argparse.Namespace, ledger: Ledger, server: Server, browser: 
             f"training with {name}",
             batches_per_second=statistics.mean(figures),
             ratio=statistics.mean(figures) / alone,
+            server_cores=statistics.mean(taken[name]),
         )
     while time.monotonic() < end:
         time.sleep(1)

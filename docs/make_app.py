@@ -66,7 +66,9 @@ def walk(page: Page, url: str, photograph: Camera, all_states: bool) -> None:
     page.wait_for_timeout(300)
     for name, value in SETTINGS.items():
         field = page.locator(f"#{name} :is(input, textarea)").first
-        field.fill(str(value))
+        field.click()
+        field.fill("")
+        field.press_sequentially(str(value))
         field.press("Tab")
     for name, choice in (("weights", "Random"), ("augment", "Plain: no flips (digits, text)")):
         page.locator(f"#{name} input").click()

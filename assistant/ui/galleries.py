@@ -308,5 +308,8 @@ button.tile { cursor: pointer; border-color: var(--primary-500); } button.tile b
   .large figure:not(:only-child) { max-width: 100%; }
   .large figure:not(:only-child) img { max-height: 34vh; }
 }
+.galleries .beside:not(:has(section)) { grid-template-columns: minmax(0, 1fr); gap: 0; }
+.galleries .beside:not(:has(section)) .notes { display: grid; gap: 8px;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 260px), 1fr)); }
 @media (max-width: 900px) { .galleries .beside { grid-template-columns: minmax(0, 1fr); } .galleries aside { order: -1; } }
 """

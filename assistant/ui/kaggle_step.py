@@ -33,7 +33,9 @@ SEARCHED = "Search by words, or paste a competition's address: what is found wil
 def build() -> dict[str, Any]:
     """The components by name."""
     made: dict[str, Any] = {}
-    made["who"] = gr.HTML(_signed_out(), elem_id="who")
+    with gr.Row(elem_classes="signed"):
+        made["who"] = gr.HTML(_signed_out(), elem_id="who", min_width=200)
+        made["sign_out"] = gr.Button("Sign out", visible=False, size="sm", scale=0, min_width=110, elem_id="sign-out")
     with gr.Row(equal_height=False, elem_classes="path") as made["sign_row"]:
         made["token"] = gr.Textbox(
             label="Kaggle token",
@@ -46,8 +48,6 @@ def build() -> dict[str, Any]:
             elem_id="token",
         )
         made["sign_in"] = gr.Button("Sign in", scale=1, min_width=110, elem_id="sign-in")
-    with gr.Row(elem_classes="buttons"):
-        made["sign_out"] = gr.Button("Sign out", visible=False, size="sm", elem_id="sign-out")
     with gr.Column(visible=False) as made["search_column"]:
         with gr.Row(equal_height=False, elem_classes="path"):
             made["words"] = gr.Textbox(
@@ -294,6 +294,7 @@ def _title(name: str) -> str:
 
 
 CSS = """
+.signed { align-items: center !important; gap: 12px !important; }
 .competitions { list-style: none; margin: 0; padding: 0 !important; display: grid; gap: 10px;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr));
   max-height: 420px; overflow-y: auto; padding: 3px !important; }

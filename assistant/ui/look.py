@@ -166,7 +166,7 @@ CSS = """
 .read .plot {  height: auto; max-height: 340px; }
 .read .plot img { width: auto; height: auto; max-width: 100%; max-height: 340px; }
 .read .plot.long img { max-height: none; }
-.dark .plot img { filter: invert(.915) hue-rotate(180deg); border-radius: 6px; }
+.dark .plot img { filter: invert(.915) hue-rotate(180deg); mix-blend-mode: lighten; }
 .plots { display: grid !important; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 20px !important; }
 .plots > * { min-width: 0 !important; }
 #recipe .row { gap: 20px; } #recipe .form { gap: 18px 24px; background: none; border: 0; }

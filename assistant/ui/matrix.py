@@ -149,11 +149,12 @@ CSS = """
 .matrix thead th { font-weight: 500; vertical-align: bottom; }
 .matrix .corner { position: sticky; left: 0; z-index: 2; font-size: 12px;
   color: var(--body-text-color-subdued) !important; }
+@media (max-width: 600px) { .matrix .corner { white-space: normal !important; width: 5.5em; } }
 .matrix.upright thead th:not(.corner):not(.share) span { writing-mode: vertical-rl; transform: rotate(180deg);
   max-height: 9em;
   overflow: hidden; text-overflow: ellipsis; }
 .matrix .share { color: var(--body-text-color-subdued) !important; font-weight: 400 !important;
-  padding: 0 10px !important; }
+  padding-inline: 10px !important; }
 .matrix .none { color: var(--body-text-color-subdued) !important; opacity: .45; }
 .walk td button { display: block; width: 100%; min-width: 38px; min-height: 32px; padding: 0 6px; border-radius: 6px;
   cursor: pointer;
