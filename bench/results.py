@@ -31,11 +31,13 @@ BENCHES = {
     "versus_fastai": ("Against fastai 2", "bench/versus_fastai.py DATA --weights FILE --malloc"),
     "limits": ("Against the limits of the machine", "bench/limits.py DATA --weights FILE"),
     "scale": ("Against the number of images and of folds", "bench/scale.py"),
+    "ui": ("The page while a run trains", "bench/ui.py"),
     "gpu": ("On one GPU, from JPEG files to submission", "bench/gpu.py"),
 }
 
 # what was asked and is no setting: where things lie, and what the rows themselves tell
-HIDDEN = ("data", "folder", "weights", "table", "make", "child", "out", "more", "parts", "seeds", "runs", "malloc", "without")
+HIDDEN = {"data", "folder", "weights", "table", "make", "child", "out", "more", "parts"}
+HIDDEN |= {"seeds", "runs", "malloc", "without", "minutes", "rounds"}
 
 
 def main() -> None:
@@ -65,6 +67,7 @@ def measured(data: Path, weights: Path, into: Path) -> list[Path]:
         "versus_fastai": [str(data), "--weights", str(weights), "--malloc"],
         "limits": [str(data), "--weights", str(weights)],
         "scale": [],
+        "ui": [],
         "gpu": [],
     }
     files = []

@@ -3,11 +3,11 @@
     uv run python bench/ui.py [--minutes 3] [--tabs 10] [--rounds 2] [--out FILE]
 
 Starts the app, opens the page in Chromium, trains the sample with resnet10t at 64 px on all cores; prints the seconds from
-start to page; milliseconds from a click to what it shows, by the page's own clock (median and worst of 20: a step that the
-browser shows by itself, a choice that the server answers); batches a second of training with one tab, with many in one
-window (one of them in front, as a person has them) and with many that are all in front (as many people have them), taking
-turns, with the share of a core that the server took meanwhile; and the server's memory at the beginning and the end of the
-watching. Browser, server and training share the cores.
+start to page, and from the start of a run to its first plot; milliseconds from a click to what it shows, by the page's own
+clock (median and worst of 20: a step that the browser shows by itself, a choice that the server answers); batches a second
+of training with one tab, with many in one window (one of them in front, as a person has them) and with many that are all in
+front (as many people have them), taking turns, with the share of a core that the server took meanwhile; and the server's
+memory at the beginning and the end of the watching. Browser, server and training share the cores.
 """
 
 from __future__ import annotations
@@ -100,8 +100,8 @@ def all_in_front(browser: Browser, url: str, tabs: int) -> Iterator[None]:
         page.close()
 
 
-def to_the_training(page: Page, server: Server) -> Path:
-    """Walks from the first step to a run that trains all layers; its folder."""
+def to_the_training(page: Page, server: Server, ledger: Ledger) -> Path:
+    """Walks from the first step to a run that trains all layers; its folder. Tells when the first plot was there."""
     page.locator("#on-0").click()
     page.locator("#understood dl").first.wait_for()
     page.locator("#on-1").click()
@@ -114,8 +114,11 @@ def to_the_training(page: Page, server: Server) -> Path:
         field.fill(str(value))
         field.press("Tab")
     page.wait_for_timeout(1000)
+    begun = time.perf_counter()
     page.locator("#start").click()
     page.wait_for_url("**/?run=*")
+    page.locator("#sweep-1 img").wait_for(timeout=300_000)
+    ledger.row("ui", "from a click on Start to the first plot", seconds=time.perf_counter() - begun)
     page.locator("#steps li.now", has_text="full network").wait_for(timeout=300_000)
     return server.run_folder(page)
 
@@ -127,7 +130,7 @@ def measure(asked: argparse.Namespace, ledger: Ledger, server: Server, browser: 
     page.goto(server.url)
     page.locator("#walk").wait_for()
     ledger.row("ui", "from start to page", seconds=time.perf_counter() - begun)
-    folder = to_the_training(page, server)
+    folder = to_the_training(page, server, ledger)
     process = psutil.Process(server.process.pid)  # type: ignore[union-attr]
     for name, pairs in (("a step", BY_THE_BROWSER), ("a choice that the server answers", BY_THE_SERVER)):
         if pairs is BY_THE_SERVER:

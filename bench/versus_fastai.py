@@ -172,7 +172,8 @@ def table(rows: Sequence[dict]) -> str:
         return "no runs yet"
     order = [name for name in (AS_IT_COMES, SAME_ALLOCATOR, OURS) if name in runs]
     others = [name for name in order if name != OURS and OURS in runs]
-    header = ["", *(f"{name}, {len(runs[name])} run{'s' * (len(runs[name]) > 1)}" for name in order), *(f"{name} / recipes" for name in others)]
+    counts = (f"{name}, {len(runs[name])} run{'s' * (len(runs[name]) > 1)}" for name in order)
+    header = ["", *counts, *(f"{name} / recipes" for name in others)]
 
     def line(title: str, number: Any, form: str, ratio: bool = True) -> list[str]:
         means = {name: _mean(number(run) for run in runs[name]) for name in order}
