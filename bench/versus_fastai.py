@@ -187,6 +187,9 @@ def table(rows: Sequence[dict]) -> str:
     lines.append(line("**total**, s", lambda run: run["seconds"], ".1f"))
     spread = (f"{min(r['seconds'] for r in runs[n]):.1f} to {max(r['seconds'] for r in runs[n]):.1f}" for n in order)
     lines.append(["least to most, s", *spread, *("" for _ in others)])
+    for number in (0, 1):
+        rates = (" ".join(f"{r['rates'][number]:.1e}" for r in runs[n]) for n in order)
+        lines.append([f"rate that sweep {number + 1} found", *rates, *("" for _ in others)])
     lines.append(["seeds", *(" ".join(str(r["seed"]) for r in runs[n]) for n in order), *("" for _ in others)])
     for stage in ("head", "head with augmentation", "whole network", "TTA"):
         lines.append(line(f"{stage}, images/s", lambda run, s=stage: _speed(run, s), ",.0f", False))

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from recipes.errors import NetworkError, few, nearest
+from recipes.folding import fold
 
 __all__ = ["Network", "WeightsUnreachable", "backbone_weights", "channels_are_last"]
 
@@ -66,6 +67,7 @@ class Network(nn.Module):
         )
         self.frozen_to = 0
         self.keep_statistics = weights != "none"
+        fold(self.backbone, size)
         self.to(memory_format=torch.channels_last)
 
     @property
