@@ -97,6 +97,13 @@ class Alone:
     def agree(self, what: str, text: str) -> None:
         """Raises RecipeError where the ranks were not given the same."""
 
+    def fails(self, line: str) -> None:
+        """This rank is about to end: what the others are to say of it."""
+
+    def when_ended(self, tell: Callable[[str], None]) -> None:
+        """Where another rank has ended and this one waits for it in vain, `tell(line)` is called in another thread before
+        this process ends, too."""
+
 
 ALONE = Alone()
 
@@ -224,6 +231,12 @@ class Several(Alone):
             raise RecipeError(
                 f"the {self.count} processes do not have the same {what}: give each the same files and settings"
             )
+
+    def fails(self, line: str) -> None:
+        self.watch.fails(line)
+
+    def when_ended(self, tell: Callable[[str], None]) -> None:
+        self.watch.tell = tell
 
     # ---------------------------------------------------------------- messages
 

@@ -25,15 +25,16 @@ __all__ = ["Watch"]
 
 EVERY, LOST = 1.0, 20.0  # seconds: between two beats, and without one until a rank counts as ended
 LAST_WORDS = 2.0  # seconds that a failing rank may take to say why
+GRACE = 5.0  # seconds in which the main thread may find out, and tell, by itself
 
 
 class Watch:
-    """Beats and looks from now on, in a thread of its own, until this process ends. `ended(line)` is called in that thread
-    where another rank has ended; unless told otherwise it prints the line and ends this process."""
+    """Beats and looks from now on, in a thread of its own, until this process ends. Where another rank has ended, that
+    thread calls `tell(line)` and ends this process."""
 
     def __init__(self, store: Store, place: Place):
         self.place, self.store = place, store.clone()  # its own connection: another thread may wait on the other
-        self.ended: Callable[[str], Any] = _end
+        self.tell: Callable[[str], Any] = _printed
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._look, daemon=True, name="ranks")
         self.thread.start()
@@ -84,9 +85,9 @@ class Watch:
                 if rank not in seen or seen[rank][0] != value:
                     seen[rank] = value, now
             silent = [rank for rank, (value, at) in seen.items() if value != "left" and now - at > LOST]
-            if (silent or failed) and not self.over.wait(LAST_WORDS):  # the main thread may be about to tell
-                self.ended(self.reason())
-                return
+            if (silent or failed) and not self.over.wait(GRACE):
+                self.tell(self.reason())
+                os._exit(1)
 
     def _key(self, rank: int) -> str:
         return f"beat/{rank}"
@@ -96,6 +97,5 @@ class Watch:
         return self.store.get(key).decode() if self.store.check([key]) else ""
 
 
-def _end(line: str) -> None:
-    print(line, file=sys.stderr)  # noqa: T201 (nothing else can tell any more)
-    os._exit(1)
+def _printed(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 (nothing else can tell any more)
