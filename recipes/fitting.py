@@ -95,7 +95,7 @@ def sweep(learner: Learner, start: float, end: float, batches: int, pick: str) -
             losses.append(loss.item())
             starting.append(before.item())
             pace(number + 1, batches, loss=losses[-1], lr=factors[number])
-            if learner.ranks.same(bool(_diverged(_compared(losses, starting)))):
+            if learner.ranks.word(_diverged(_compared(losses, starting))):
                 break
     finally:
         learner.network.load_state_dict(kept)
@@ -139,7 +139,7 @@ def _train_epoch(
         losses.add(loss, len(rows))
         seen += len(rows)
         due = pace.due(at + 1, total) or number + 1 == len(batches)
-        due = learner.ranks.same(due) if loss.is_cuda else due  # when losses are read may decide, so all read alike
+        due = learner.ranks.word(due) if loss.is_cuda else due  # when losses are read may decide, so all read alike
         if (due or not loss.is_cuda) and not losses.read():
             return float("nan")
         if average is not None:

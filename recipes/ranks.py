@@ -73,6 +73,10 @@ class Alone:
         """Rank 0's bytes."""
         return data
 
+    def word(self, flag: bool) -> bool:
+        """Rank 0's word, yes or no: the shortest message."""
+        return flag
+
     def all(self, flag: bool) -> bool:
         """Whether it is true on all ranks."""
         return flag
@@ -115,7 +119,7 @@ class Several(Alone):
         self.rank, self.count, self.here, self.first = place.rank, place.count, place.here, place.rank == 0
         self.device, self.store, self.process = device, store, os.getpid()
         self.on_gpus = dist.get_backend() == "nccl"  # then what lies on a GPU is sent from there, the rest by gloo
-        self.words: Any = dist.new_group(backend="gloo", timeout=PATIENCE) if self.on_gpus else dist.group.WORLD
+        self.words: Any = _words_of(dist.get_backend())
         self.stops = 0  # that all have obeyed
         self.watch = Watch(store, place)
 
@@ -177,8 +181,17 @@ class Several(Alone):
                 dist.broadcast(sent, 0, group=self.words)
         return data if self.first else sent.numpy().tobytes()
 
+    def word(self, flag: bool) -> bool:
+        word = torch.tensor([int(flag)], dtype=torch.uint8)
+        with self._told():
+            dist.broadcast(word, 0, group=self.words)
+        return bool(word)
+
     def all(self, flag: bool) -> bool:
-        return self._word(flag, dist.ReduceOp.MIN)
+        word = torch.tensor([int(flag)], dtype=torch.uint8)
+        with self._told():
+            dist.all_reduce(word, dist.ReduceOp.MIN, group=self.words)
+        return bool(word)
 
     def together(self, work: Callable[[], Made]) -> Made:
         failure, made = None, None
@@ -203,11 +216,9 @@ class Several(Alone):
         return again if self.here else made
 
     def stop(self, should_stop: Callable[[], bool]) -> bool:
-        word = torch.tensor([int(should_stop()) if self.first else 0], dtype=torch.uint8)
-        with self._told():
-            dist.broadcast(word, 0, group=self.words)
-        self.stops += int(word)
-        return bool(word)
+        word = self.word(self.first and should_stop())
+        self.stops += word
+        return word
 
     def heeding(self, should_stop: Callable[[], bool]) -> Callable[[], bool]:
         looked, heard = 0.0, False
@@ -252,12 +263,6 @@ class Several(Alone):
         """The group that sends such a tensor, and the device from which."""
         direct = self.on_gpus and tensor.is_cuda
         return (dist.group.WORLD, tensor.device) if direct else (self.words, torch.device("cpu"))
-
-    def _word(self, flag: bool, how: Any) -> bool:
-        word = torch.tensor([int(flag)], dtype=torch.uint8)
-        with self._told():
-            dist.all_reduce(word, how, group=self.words)
-        return bool(word)
 
     def _of_all(self, text: str) -> list[Any]:
         """Every rank's JSON text, read."""
@@ -352,3 +357,8 @@ def _kinds() -> dict[str, type[Exception]]:
             yield from below(lower)
 
     return {kind.__name__: kind for kind in (Stopped, *below(RecipeError))}
+
+
+def _words_of(backend: str) -> Any:
+    """The group that sends words and whatever is not on a GPU."""
+    return dist.group.WORLD if backend == "gloo" else dist.new_group(backend="gloo", timeout=PATIENCE)

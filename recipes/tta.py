@@ -38,7 +38,7 @@ def _once(place: Path | None, make: Callable[[], np.ndarray], ranks: Alone) -> n
     """What `make` gives; read from `place` where it was made before. Of several ranks the first reads and writes it."""
     if place is None:
         return make()
-    if not ranks.same(place.is_file()):
+    if not ranks.word(place.is_file()):
         answers = make()
         if ranks.first:
             atomic_write(place, save({"answers": np.ascontiguousarray(answers)}))
