@@ -35,6 +35,7 @@ Rows = TypeVar("Rows")
 PATIENCE = timedelta(days=30)  # for the first message: rank 0 may stand in line; who ends is noticed by other means
 FEWEST = 2  # rows a rank: batch normalisation needs as many
 HEARD_EVERY = 0.25  # seconds between two looks for a wish to stop
+LOOK_EVERY = 0.5  # seconds between two looks for what rank 0 announces
 
 
 class Lost(RecipeError):
@@ -293,6 +294,8 @@ def announce(text: str) -> None:
 
 def announced() -> str:
     """What rank 0 has announced; waits for it, before any device is touched."""
+    while not _store().check(["announced"]):  # for hours, perhaps: a store that waits itself gives up after a while
+        time.sleep(LOOK_EVERY)
     return _store().get("announced").decode()
 
 
@@ -306,6 +309,7 @@ def of(device: str = "auto") -> Alone:
 def _store() -> Store:
     """Where ranks leave words for each other before they have met, and beside the messages."""
     store, _, _ = next(iter(rendezvous("env://", timeout=PATIENCE)))
+    store.set_timeout(PATIENCE)
     return PrefixStore("recipes", store)
 
 
@@ -324,9 +328,13 @@ def _joined(name: str) -> Several:
         given: dict[str, Any] = {"timeout": PATIENCE}
         if not dist.is_initialized():  # a script may have made an Accelerator of its own
             given |= {"store": PrefixStore("group", _store()), "rank": place.rank, "world_size": place.count}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            state = PartialState(cpu=on_cpu, **given)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                state = PartialState(cpu=on_cpu, **given)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:120]
+            raise Lost(f"the {place.count} processes did not find each other: {reason}; launch them again") from None
         _SEVERAL.append(Several(torch.device("cpu") if on_cpu else torch.device(str(state.device)), place, _store()))
     return _SEVERAL[0]
 

@@ -108,10 +108,7 @@ def test_two_ranks_write_the_files_of_one(both, alone, folder):
         places = ("model", "models", "checkpoints", "cache")
         return {str(path.relative_to(folder / name)) for place in places for path in (folder / name / place).rglob("*")}
 
-    assert written("whole") - written("alone") == {
-        path for path in written("whole") if "activations/" in path
-    } - written("alone")
-    assert {path for path in written("alone") if "activations" not in path} <= written("whole")
+    assert written("whole") == written("alone")
     one, two = (load_file(folder / name / "model" / "model.safetensors") for name in ("alone", "whole"))
     assert {name: array.shape for name, array in one.items()} == {name: array.shape for name, array in two.items()}
     pictures = [source for source, split in zip(in_ranks.images().sources, in_ranks.images().split) if split == 0][:12]
@@ -120,13 +117,14 @@ def test_two_ranks_write_the_files_of_one(both, alone, folder):
 
 def test_a_stop_ends_both_and_one_or_two_go_on(both, folder, one_thread):
     for found in both:
-        assert found["stopped"][0] is True
-        assert found["stopped"][1] == both[0]["stopped"][1]
-    assert both[0]["resumed"]["weights"] == both[1]["resumed"]["weights"]
+        assert found["stopped"] is True
+        assert found["resumed"]["weights"] == found["whole"]["weights"]  # bit for bit what was never stopped
+    state = json.loads(sorted((folder / "stop-alone" / "checkpoints").glob("*/state.json"))[-1].read_text())
+    assert (state["step"], state["fit"]["epoch"], state["fit"]["batch"]) == (8, 0, 1)
     alone = in_ranks.whole_recipe(in_ranks.learner(folder / "stop-alone"), folder / "stop-alone")
     for resumed in (both[0]["resumed"], alone):
         assert len(resumed["epochs"]) == 3
-        assert resumed["accuracy"] > 0.85
+    assert abs(alone["accuracy"] - both[0]["resumed"]["accuracy"]) <= 0.08
 
 
 def test_a_killed_rank_ends_the_other_with_a_line(folder, tmp_path):
