@@ -16,6 +16,7 @@ import typer
 
 from assistant.cli_errors import told
 from assistant.cli_kaggle import commands, fetched_or_same
+from assistant.launched import begin
 from assistant.printed import print_json, print_line
 
 __all__ = ["app", "main"]
@@ -369,6 +370,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a pipe may know fewer letters than a title has
+    begin(sys.argv[1:])
     told(lambda: app())
 
 

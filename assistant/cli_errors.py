@@ -10,7 +10,7 @@ from typing import Any
 
 from assistant.printed import print_line
 
-__all__ = ["told"]
+__all__ = ["line_of", "told"]
 
 
 def told(command: Callable[[], Any]) -> None:
@@ -20,17 +20,24 @@ def told(command: Callable[[], Any]) -> None:
     except (KeyboardInterrupt, BrokenPipeError):
         sys.exit(130)
     except Exception as error:
-        from pydantic import ValidationError
-
-        from assistant.competition import CompetitionError
-        from assistant.runs import RunError, explain
-        from recipes.errors import RecipeError, Stopped
+        from recipes.errors import Stopped
 
         if isinstance(error, Stopped):
             sys.exit(130)
-        foreseen = isinstance(error, (RunError, CompetitionError, RecipeError, ValidationError, OSError))
-        print_line(explain(error) if foreseen else _unforeseen(error), error=True)
+        print_line(line_of(error), error=True)
         sys.exit(1)
+
+
+def line_of(error: Exception) -> str:
+    """One line for a user, whatever the error."""
+    from pydantic import ValidationError
+
+    from assistant.competition import CompetitionError
+    from assistant.runs import RunError, explain
+    from recipes.errors import RecipeError
+
+    foreseen = isinstance(error, (RunError, CompetitionError, RecipeError, ValidationError, OSError))
+    return explain(error) if foreseen else _unforeseen(error)
 
 
 def _unforeseen(error: Exception) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from assistant.archives import Progress
 from assistant.competition import Competition, CompetitionError
+from assistant.launched import outlive
 from assistant.printed import print_json, print_line
 from recipes import events
 from recipes.progress import STAGES, Shown, clock
@@ -96,6 +97,7 @@ def follow(run: Run, as_json: bool, since: int = 0) -> int:
 
     from assistant.runs import as_json as told_as_json
 
+    outlive()
     console = Console(stderr=as_json)
     last: events.Event | None = None
     with Shown(console, live=console.is_terminal and not as_json) as shown:

@@ -16,18 +16,19 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 from filelock import FileLock, Timeout
 
 from assistant.competition import CompetitionError
 from assistant.event_log import EventLog, seconds_spent
+from assistant.launched import announce
 from assistant.line import CPU, Turn, devices_of, person_of
 from assistant.runs import Asked, Run, RunError, started_at
 from assistant.settings import cache_folder
 from assistant.stop_file import StopFile
-from recipes import events
+from recipes import events, launcher
 from recipes.errors import RecipeError, Stopped, one_line
 from recipes.store import atomic_write
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from recipes import Images, Learner, Recipe
 
-__all__ = ["carry_out", "main"]
+__all__ = ["Worker", "carry_out", "give_way", "main"]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -44,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     waits for its turn on the device, unless there is the argument `--at-once`. 0 when it is done, paused or was stopped,
     1 when it failed."""
     faulthandler.enable()
-    _give_way()
+    give_way()
     name, *words = argv or sys.argv[1:]
     part = [word for word in words if word != "--at-once"]
     ended = carry_out(Path(name).resolve(), StopFile, *part, at_once="--at-once" in words)
@@ -99,7 +100,11 @@ def _carried_out(
         if at_once and not part:
             turn.take_if_free()
         elif not part:
-            _await(turn, asked.options.device, stop, log)
+            _await(turn, stop, log)
+        if not part:
+            announce(folder, asked.model_dump_json())
+        if not part and not at_once:
+            _await_by_name(turn, asked.options.device)
         return Worker(folder, asked, log, stop).run(part)
     except Stopped:
         return stop.ending()
@@ -111,14 +116,18 @@ def _carried_out(
         turn.end()
 
 
-def _await(turn: Turn, device: str, stop: StopFile, log: EventLog) -> None:
-    """Waits for the device; what takes memory, PyTorch above all, is imported after that. Raises Stopped, RecipeError."""
+def _await(turn: Turn, stop: StopFile, log: EventLog) -> None:
+    """Waits for the device; what takes memory, PyTorch above all, is imported after that. Raises Stopped, StorageError."""
     try:
         turn.wait()
     except Stopped:
         if stop.keep_best:
             log(events.Warned(text="stopped before its turn came: there are no weights to keep yet"))
         raise
+
+
+def _await_by_name(turn: Turn, device: str) -> None:
+    """Waits for a GPU by the name that PyTorch has for it, too. Raises Stopped, RecipeError."""
     if turn.devices not in ((), (CPU,)):
         from recipes.device import chosen_device, identity
 
@@ -134,9 +143,9 @@ def _gives_up(stop: StopFile, folder: Path) -> bool:
 
 
 class Worker:
-    """One run, from images to report."""
+    """One run, from images to report. Of several processes that carry it out, the first one writes."""
 
-    def __init__(self, folder: Path, asked: Asked, log: EventLog, stop: StopFile):
+    def __init__(self, folder: Path, asked: Asked, log: Callable[[events.Event], None], stop: Any):
         self.folder, self.asked, self.options, self.log, self.stop = folder, asked, asked.options, log, stop
         self.competition = asked.competition
         self.start, self.before = time.monotonic(), seconds_spent(Run(folder).events())
@@ -150,7 +159,7 @@ class Worker:
             self._ready(images)
             return events.RunPaused(during="the images", then="folds")
         folds = self._folds(images)
-        if part == "folds":
+        if part == "folds" or launcher.place().rank:  # the first process writes the answers
             return events.RunPaused(during="the predictions", then="answers")
         return self._answers(images, folds)
 
@@ -164,16 +173,24 @@ class Worker:
     def _folds(self, images: Images) -> list[dict[str, np.ndarray]]:
         """Every fold's predictions."""
         from assistant.planned import recipe_of
+        from recipes import ranks
 
+        self.ranks = ranks.of(self.options.device)
+        self.ranks.when_ended(lambda line: self.log(events.RunFailed(error=line)))
         recipe, folds = recipe_of(self.options), []
         for fold in range(self.options.folds):
             part = images if self.options.folds == 1 else images.fold(fold, self.options.folds)
             predictions = self._fold(fold, part, recipe)
             if predictions is not None:
                 folds.append(predictions)
-            if self.stop.asked and self.stop.keep_best:
+            if all(self._wish()):
                 break
         return folds
+
+    def _wish(self) -> tuple[bool, bool]:
+        """Whether a stop was asked for, and whether to keep the best: the same for all processes of the run."""
+        asked, keep_best = self.ranks.same([self.stop.asked, self.stop.keep_best])
+        return asked, keep_best
 
     def _answers(self, images: Images, folds: list[dict[str, np.ndarray]]) -> events.Event:
         """The submission, the scores and the report."""
@@ -191,19 +208,20 @@ class Worker:
 
         folder = self.folder / "checkpoints" / f"fold-{number}"
         done = folder / "predictions.safetensors"
-        if done.is_file():
-            return load_file(done)
+        if self.ranks.word(done.is_file()):
+            return load_file(done) if self.ranks.first else {}
         learner = self._learner(images, number)
         try:
             recipe.run(learner, report=learner.reporter, checkpoints=folder)
         except Stopped:
-            if self.stop.keep_best and learner.best is None and number == 0:
+            _, keep_best = self._wish()
+            if keep_best and learner.best is None and number == 0:
                 self.log(
                     events.Warned(text="stopped before the first epoch was over: there are no weights to keep yet")
                 )
                 self.stop.keep_best = False
                 raise
-            if not self.stop.keep_best:
+            if not keep_best:
                 raise
             if learner.best is None:
                 return None
@@ -214,8 +232,9 @@ class Worker:
             learner.export(self.folder / "model")
         if not self.stop.asked:
             self.stop.finishing = False
-        atomic_write(done, save({name: np.ascontiguousarray(array) for name, array in predictions.items()}))
-        shutil.rmtree(folder / "passes", ignore_errors=True)
+        if self.ranks.first:
+            atomic_write(done, save({name: np.ascontiguousarray(array) for name, array in predictions.items()}))
+            shutil.rmtree(folder / "passes", ignore_errors=True)
         return predictions
 
     def _learner(self, images: Images, fold: int, device: str | None = None) -> Learner:
@@ -352,7 +371,7 @@ class Worker:
             )
 
 
-def _give_way() -> None:
+def give_way() -> None:
     """Where somebody wants a core for a moment (a click, a page), they come first; an idle machine is used whole."""
     try:
         psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else 5)

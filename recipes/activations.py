@@ -5,6 +5,8 @@ on: the pixels (files, size, crop), the rows, the weights, the kind of device an
 from __future__ import annotations
 
 import hashlib
+import shutil
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -115,17 +117,44 @@ class Activations:
         viewer = learner.viewer
         rows_key = hashlib.blake2b(rows.astype(np.int64).tobytes(), digest_size=12).hexdigest()
         about = (viewer.pixels.key, learner.size, rows_key, self.key, learner.device.type, learner.precision)
-        folder = learner.cache / "activations" / digest("activations", VERSION, *about)
-        stored = StoredArray(folder, len(rows), (network.width,), "float32")
+
+        def stored(*share: int) -> StoredArray:
+            folder = learner.cache / "activations" / digest("activations", VERSION, *about, *share)
+            return StoredArray(folder, len(learner.ranks.share(rows) if share else rows), (network.width,), "float32")
+
+        try:
+            if learner.ranks.count == 1:
+                return self._built(stored(), rows)
+            return self._built_by_all(stored, rows)
+        finally:
+            network.train(training)
+
+    def _built(self, stored: StoredArray, rows: np.ndarray) -> np.ndarray:
+        """The activations of these rows, computed chunk by chunk where they are not there."""
+        learner, viewer = self.learner, self.learner.viewer
 
         def make(out: np.ndarray, first: int, last: int) -> dict:
             with torch.inference_mode():
-                features = run_in_parts(learner, network.features, viewer.plain(rows[first:last]))
+                features = run_in_parts(learner, learner.network.features, viewer.plain(rows[first:last]))
                 out[first:last] = features.float().cpu().numpy()
             return {}
 
-        try:
-            chunk = max(CHUNK, learner.pass_size()) if learner.device.type == "cuda" else CHUNK
-            return stored.build(make, chunk, Pace(learner.tell, learner.place(), "activations"), learner.should_stop)
-        finally:
-            network.train(training)
+        chunk = max(CHUNK, learner.pass_size()) if learner.device.type == "cuda" else CHUNK
+        return stored.build(make, chunk, Pace(learner.tell, learner.place(), "activations"), learner.should_stop)
+
+    def _built_by_all(self, stored: Callable[..., StoredArray], rows: np.ndarray) -> np.ndarray:
+        """The same by several ranks: each computes its share, kept under a name of its own until the whole is on every
+        machine's disk."""
+        ranks, whole = self.learner.ranks, stored()
+        if not ranks.all(whole.there()):
+            mine = stored(ranks.rank, ranks.count)
+            share = ranks.together(lambda: self._built(mine, ranks.share(rows)))
+            joined = ranks.gathered(torch.from_numpy(np.array(share)), len(rows)).numpy()
+
+            def make(out: np.ndarray, first: int, last: int) -> dict:
+                out[first:last] = joined[first:last]
+                return {}
+
+            ranks.first_here(lambda: whole.build(make, len(rows), lambda done, total: None, lambda: False))
+            shutil.rmtree(mine.folder, ignore_errors=True)
+        return self._built(whole, rows)

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from safetensors.torch import load, save
 
+from recipes.ranks import ALONE, Alone
 from recipes.store import atomic_write, writable_folder
 
 __all__ = ["Checkpoints"]
@@ -62,9 +63,17 @@ class Checkpoints:
         for old in self._all()[:-2]:
             shutil.rmtree(old, ignore_errors=True)
 
-    def latest(self) -> tuple[dict[str, Any], dict[str, torch.Tensor], list[str]] | None:
+    def latest(self, ranks: Alone = ALONE) -> tuple[dict[str, Any], dict[str, torch.Tensor], list[str]] | None:
         """State and tensors of the newest whole checkpoint, and the names of those that are damaged; None if there is
-        none."""
+        none. Of several ranks the first one reads it, and the others are sent it: they may be on other machines."""
+        found = self._latest() if ranks.first else None
+        if ranks.count == 1:
+            return found
+        about = ranks.same(None if found is None else [found[0], found[2]])
+        data = ranks.sent(b"" if found is None else save(found[1]))
+        return found if ranks.first or about is None else (about[0], load(data), about[1])
+
+    def _latest(self) -> tuple[dict[str, Any], dict[str, torch.Tensor], list[str]] | None:
         self.settle()
         damaged = self.damaged = []
         for path in reversed(self._all()):

@@ -67,7 +67,7 @@ class Recipe:
                 if listener is not None:
                     listener(event)
 
-            with learner.reporting(note):
+            with learner.reporting(note, on_all=True):
                 begun = self._begin(learner, Path(checkpoints) if checkpoints else None)
                 try:
                     for number in range(begun, len(self.steps) + 1):
@@ -111,7 +111,7 @@ class Recipe:
         for size in self.sizes:
             learner.network.check_size(size)
             learner.expect(size)
-        saved = learner.checkpoints.latest() if learner.checkpoints else None
+        saved = learner.checkpoints.latest(learner.ranks) if learner.checkpoints else None
         if saved:
             state, tensors, damaged = saved
             learner.restore(state, tensors)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import torch
 
+from recipes import ranks
 from recipes.errors import RecipeError
+from recipes.launcher import place
 
-__all__ = ["chosen_device", "chosen_precision", "identity", "on_device", "pass_size"]
+__all__ = ["chance_kept", "chosen_device", "chosen_precision", "identity", "on_device", "pass_size"]
 
 PASSED = 512  # images at once that keep a large GPU busy
 PER_GIGABYTE = 8  # images of 224 × 224 that are passed at once for each gigabyte of a GPU's memory
 
 
 def chosen_device(name: str) -> torch.device:
-    """That device; for auto the one that Accelerate gives this process. Raises RecipeError."""
+    """That device; for auto the one that Accelerate gives this process. Of several processes each has the one that it is
+    given. Raises RecipeError."""
+    if place().count > 1:
+        return ranks.of(name).device  # type: ignore[attr-defined]
     if name != "auto":
         try:
             device = torch.device(name)
@@ -27,6 +34,11 @@ def chosen_device(name: str) -> torch.device:
     from accelerate import PartialState
 
     return torch.device(str(PartialState().device))
+
+
+def chance_kept(device: torch.device) -> contextlib.AbstractContextManager:
+    """A while after which PyTorch draws as if it had not been, on the CPU and on that device."""
+    return torch.random.fork_rng([device] if device.type == "cuda" else [])
 
 
 def on_device(array: np.ndarray, device: torch.device) -> torch.Tensor:

@@ -35,21 +35,28 @@ def save_weights(learner: Learner, name: str) -> Path:
     """The network's weights and statistics as `folder/name.safetensors`."""
     if not re.fullmatch(r"[\w.\- ]+", name) or name.startswith("."):
         raise RecipeError(f"not a file name: {name!r}; use letters, digits, blanks, points, dashes and underlines")
-    path = writable_folder(learner.folder) / f"{name}.safetensors"
+    path = learner.folder / f"{name}.safetensors"
+    if not learner.ranks.first:
+        return path
+    writable_folder(learner.folder)
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in learner.network.state_dict().items()}
     atomic_write(path, save(tensors, metadata={"arch": learner.arch, "size": str(learner.size)}))
     return path
 
 
 def load_weights(learner: Learner, name: str) -> None:
-    """The weights that `save_weights` wrote, into the learner's network."""
+    """The weights that `save_weights` wrote, into the learner's network; of several ranks the first one's."""
+    if not learner.ranks.first:
+        return
     path = learner.folder / f"{name}.safetensors"
     tensors = _read(path)
     _into(learner.network, tensors, path)
 
 
 def export(learner: Learner, folder: Path) -> Path:
-    """`folder/model.safetensors` and `folder/model.json`."""
+    """`folder/model.safetensors` and `folder/model.json`; of several ranks the first one writes them."""
+    if not learner.ranks.first:
+        return folder
     writable_folder(folder)
     scales, task = learner.pixels.scales, learner.images.task
     about: dict[str, Any] = {

@@ -8,6 +8,7 @@ begun. The weights of the best epoch remain, also when the run is stopped by han
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import time
 from collections.abc import Iterator
@@ -15,19 +16,17 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from recipes import chance, events, lr_finder, schedules, training
+from recipes import events, lr_finder, schedules, training
 from recipes.advice import advise
+from recipes.batch import replay_for, train_batch
 from recipes.errors import Stopped
 from recipes.pixels import Pace
-from recipes.replay import Replay, skip_unless_finite
-from recipes.tasks import loss_of
+from recipes.replay import Replay
 from recipes.training import Plan, Progress
 
 if TYPE_CHECKING:
     from recipes.learner import Learner
-    from recipes.network import Network
 
 __all__ = ["fit", "sweep"]
 
@@ -41,12 +40,13 @@ def fit(learner: Learner, plan: Plan, rates: tuple[float, float, float]) -> list
     progress = learner.taken_up(optimizer, average)
     told = [events.Epoch(**epoch) for epoch in progress.told]
     pace = Pace(learner.tell, learner.place(), "train")
-    replay = _replay(learner, plan, optimizer)
+    replay = replay_for(learner, plan, optimizer)
     try:
         while progress.epoch < plan.epochs and not progress.over:
             start = time.monotonic()
             train_loss = _train_epoch(learner, plan, progress, optimizer, average, pace, replay)
-            with learner.averaged(average):
+            train_loss = _levelled(learner, average, train_loss)
+            with average.within(learner.network) if average else contextlib.nullcontext():
                 told.append(_validate(learner, plan, progress, train_loss, rates[-1], start))
             _close_cycle(learner, plan, progress)
             progress.over |= not np.isfinite(train_loss)
@@ -87,19 +87,21 @@ def sweep(learner: Learner, start: float, end: float, batches: int, pick: str) -
     pace = Pace(learner.tell, learner.place(), "sweep")
     try:
         for number, rows in enumerate(_sweep_rows(learner, batches)):
-            learner.obey()
+            if learner.ranks.stop(learner.should_stop):
+                raise Stopped
             for group in optimizer.param_groups:
                 training.set_rate(group, group["rate"] * factors[number])
-            loss, before = _train_batch(learner, rows, optimizer, (learner.fits, SWEEP, number), begun)
+            loss, before = train_batch(learner, rows, optimizer, (learner.fits, SWEEP, number), begun)
             losses.append(loss.item())
             starting.append(before.item())
             pace(number + 1, batches, loss=losses[-1], lr=factors[number])
-            if _diverged(_compared(losses, starting)):
+            if learner.ranks.word(_diverged(_compared(losses, starting))):
                 break
     finally:
         learner.network.load_state_dict(kept)
         learner.network.zero_grad(set_to_none=True)
         learner.weights_changed()
+    losses, starting = learner.ranks.same([losses, starting])
     rates, means = factors[: len(losses)], _compared(losses, starting)
     targets = learner.images.targets[learner.images.train.rows]
     found = lr_finder.picks(rates, means, learner.images.task.chance_loss(targets))
@@ -125,7 +127,7 @@ def _train_epoch(
     losses = training.Losses(progress)
     seen, start, total = 0, time.monotonic(), plan.epochs * len(batches)
     for number, rows in enumerate(batches[progress.batch :], progress.batch):
-        if learner.should_stop():
+        if learner.ranks.stop(learner.should_stop):
             losses.read()  # what is through goes into the checkpoint
             raise Stopped
         at = epoch * len(batches) + number
@@ -133,10 +135,11 @@ def _train_epoch(
             training.set_rate(group, group["rate"] * float(plan.factors[at]))
             if plan.momenta is not None:
                 group["betas"] = (float(plan.momenta[at]), training.BETAS[1])
-        loss, _ = _train_batch(learner, rows, optimizer, (learner.fits, epoch, number), replay=replay)
+        loss, _ = train_batch(learner, rows, optimizer, (learner.fits, epoch, number), replay=replay)
         losses.add(loss, len(rows))
         seen += len(rows)
         due = pace.due(at + 1, total) or number + 1 == len(batches)
+        due = learner.ranks.word(due) if loss.is_cuda else due  # when losses are read may decide, so all read alike
         if (due or not loss.is_cuda) and not losses.read():
             return float("nan")
         if average is not None:
@@ -155,76 +158,12 @@ def _train_epoch(
     return progress.loss / max(progress.seen, 1)
 
 
-def _replay(learner: Learner, plan: Plan, optimizer) -> Replay | None:
-    """What records a fit's steps, on a GPU where nothing but the rates changes from one to the next."""
-    if learner.device.type != "cuda" or plan.momenta is not None:
-        return None
-
-    def loss(views: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        logits = learner.training_logits(learner.network, learner.training_inputs(views)).float()
-        return loss_of(learner.images.task, logits, targets, learner.smoothing)
-
-    return Replay(learner, optimizer, loss)
-
-
-def _train_batch(
-    learner: Learner,
-    rows: np.ndarray,
-    optimizer,
-    place: tuple[int, int, int],
-    begun: Network | None = None,
-    replay: Replay | None = None,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """One step on one batch: its loss, and the loss of the network `begun` on the same views where one is given; both
-    on the device.
-
-    What memory cannot hold at once goes through in parts, to the same gradient.
-    """
-    targets = learner.targets_of(rows)
-
-    def seed_of(part: int) -> int:
-        return chance.number(learner.seed, *place, part)
-
-    def loss_of_part(network: Network, inputs: torch.Tensor, part: np.ndarray) -> torch.Tensor:
-        torch.manual_seed(seed_of(int(part[0])))
-        logits = learner.training_logits(network, inputs).float()
-        some = targets if len(part) == len(rows) else targets[part]
-        return loss_of(learner.images.task, logits, some, learner.smoothing) * (len(part) / len(rows))
-
-    def work(parts: int) -> tuple[torch.Tensor, torch.Tensor, bool]:
-        total, before = torch.zeros(2, device=learner.device)
-        for part in np.array_split(np.arange(len(rows)), min(parts, most)):
-            views = learner.training_views(rows[part], place)
-            if replay is not None and parts == 1:
-                played = replay.step(views, targets, seed_of(0))
-                if played is not None:
-                    return played, before, True
-            inputs = learner.training_inputs(views)
-            if part[0] == 0:
-                optimizer.zero_grad(set_to_none=True)
-            if begun is not None:
-                with torch.no_grad():
-                    before = before + loss_of_part(begun, inputs, part)
-            loss = loss_of_part(learner.network, inputs, part)
-            loss.backward()
-            total = total + loss.detach()
-        return total, before, False
-
-    most = max(1, len(rows) // 2)
-    (loss, before, stepped), parts = training.halving(work, min(learner.parts, most), most, learner.gave_way)
-    learner.parts = max(learner.parts, parts)
-    if not stepped:
-        _step(optimizer, loss)
-    return loss, before
-
-
-def _step(optimizer, loss: torch.Tensor) -> None:
-    """A step, unless the loss is not finite."""
-    if loss.is_cuda:
-        skip_unless_finite(optimizer, loss)
-        optimizer.step()
-    elif np.isfinite(loss.item()):
-        optimizer.step()
+def _levelled(learner: Learner, average: training.Average | None, loss: float) -> float:
+    """Several ranks have rank 0's weights from here on, and its training loss: machines that differ drift by a last digit."""
+    learner.ranks.take_first(learner.network.state_dict().values())
+    if average is not None:
+        learner.ranks.take_first(average.tensors.values())
+    return learner.ranks.same(loss)
 
 
 def _validate(

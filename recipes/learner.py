@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from recipes import events, exporting, fitting, predicting, progress, state, training, tta
+from recipes import events, exporting, fitting, predicting, progress, ranks, state, training, tta
 from recipes.activations import Activations
 from recipes.augment import SIDE_ON, Augmentation, Viewer
 from recipes.checkpoints import Checkpoints
-from recipes.device import chosen_device, chosen_precision, on_device, pass_size
+from recipes.device import chance_kept, chosen_device, chosen_precision, on_device, pass_size
 from recipes.errors import RecipeError, Stopped
 from recipes.images import Images
 from recipes.lr_finder import PICKS, SweepResult
@@ -84,14 +84,22 @@ class Learner:
             ratio,
         )
         self.cache, self.folder = Path(cache) if cache else default_cache(), Path(folder)
-        self.reporter, self.should_stop = report, should_stop
+        self.ranks = ranks.of(device)
+        if batch_size < 2 * self.ranks.count:
+            raise RecipeError(
+                f"the batch is too small for {self.ranks.count} processes: {batch_size}; give each 2 images"
+            )
+        self.reporter = report if self.ranks.first else None
+        self.should_stop = self.ranks.heeding(should_stop)
         self.device = chosen_device(device)
         self.precision = chosen_precision(precision, self.device)
         self.metrics = default_metrics(images.task)
         if metric_name is not None:
             first = metric(metric_name, images.task)
             self.metrics = (first, *(other for other in self.metrics if other != first))
-        self.network = Network(arch, images.task.outputs, size, weights, seed=seed).to(self.device)
+        self.network = self.ranks.first_here(lambda: Network(arch, images.task.outputs, size, weights, seed=seed))
+        self.network.to(self.device)
+        self.ranks.take_first(self.network.state_dict().values())
         self.precompute = False
         self.rate = 3e-3
         self.sweep: SweepResult | None = None
@@ -174,7 +182,7 @@ class Learner:
     def _fit(self, plan: training.Plan, rates: float | Sequence[float] | None) -> list[events.Epoch]:
         group_rates = training.rates_for(self.rate if rates is None else rates, self.ratio)
         self.prepare()
-        with torch.random.fork_rng():
+        with chance_kept(self.device):
             return fitting.fit(self, plan, group_rates)
 
     def lr_find(
@@ -200,7 +208,7 @@ class Learner:
             raise RecipeError(f"no such pick: {pick!r}; there are {', '.join(PICKS)}")
         with self.reporting(report):
             self.prepare()
-            with torch.random.fork_rng():
+            with chance_kept(self.device):
                 self.sweep = fitting.sweep(self, start, end, batches, pick)
             return self.sweep
 
@@ -267,10 +275,12 @@ class Learner:
     def prepare(self) -> None:
         """Decodes the images at this size where that has not been done; sets aside what cannot be used."""
         start = time.monotonic()
-        pixels = self.shelf.at(self.size, self.tell, self.should_stop)
+        if not self.shelf.holds(self.size):
+            self.ranks.first_here(lambda: self.shelf.at(self.size, self.tell, self.should_stop))
         if self.prepared:
             return
-        self.images = self.images.without(pixels.broken)
+        self.images = self.images.without(self.shelf.at(self.size, self.tell, self.should_stop).broken)
+        self.ranks.agree("images and settings", state.about(self))
         self.prepared = True
         for event in ready(self.images, self.place(), str(self.device), time.monotonic() - start):
             self.tell(event)
@@ -303,22 +313,23 @@ class Learner:
 
     def save(self, name: str) -> Path:
         """Writes the weights to `folder/name.safetensors`; `load(name)` brings them back."""
-        return exporting.save_weights(self, name)
+        return self.ranks.together(lambda: exporting.save_weights(self, name))
 
     def load(self, name: str) -> None:
         """The weights that `save(name)` wrote. Raises NetworkError where they are not there or do not fit."""
-        exporting.load_weights(self, name)
+        self.ranks.together(lambda: exporting.load_weights(self, name))
+        self.ranks.take_first(self.network.state_dict().values())
         self.best = None
         self.weights_changed()
 
     def export(self, folder: str | Path) -> Path:
         """Writes `model.safetensors` and `model.json`: all that `recipes.load(folder)` needs to predict, on a CPU by
         default."""
-        return exporting.export(self, Path(folder))
+        return self.ranks.together(lambda: exporting.export(self, Path(folder)))
 
     def checkpoint(self, progress: training.Progress | None = None, optimizer=None, average=None) -> None:
         """Writes the whole state, if a recipe or run has said where."""
-        if self.checkpoints is not None:
+        if self.checkpoints is not None and self.ranks.first:
             self.checkpoints.write_behind(*state.pack(self, progress, optimizer, average))
 
     def restore(self, saved: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
@@ -338,11 +349,13 @@ class Learner:
     # ---------------------------------------------------------------- telling and obeying
 
     @contextlib.contextmanager
-    def reporting(self, report: events.Report | None) -> Iterator[None]:
-        """Tells events to `report` for a while; without one, to the learner's, else to the terminal or notebook."""
+    def reporting(self, report: events.Report | None, on_all: bool = False) -> Iterator[None]:
+        """Tells events to `report` for a while; without one, to the learner's, else to the terminal or notebook. Of several
+        processes only the first tells, unless `report` hears them `on_all`."""
         before = self.reporter
+        report = report if on_all or self.ranks.first else None
         shown = contextlib.nullcontext(report or before)
-        if report is None and before is None:
+        if report is None and before is None and self.ranks.first:
             shown = progress.shown_here()
         with shown as reporter:
             self.reporter = reporter
@@ -387,16 +400,3 @@ class Learner:
         """Says that the body's weights may have changed, so cached activations have to be looked up anew."""
         if body:
             self.activations.key = None
-
-    @contextlib.contextmanager
-    def averaged(self, average: training.Average | None) -> Iterator[None]:
-        """Averaged weights in the network for a while."""
-        if average is None:
-            yield
-            return
-        kept = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
-        self.network.load_state_dict(average.tensors)
-        try:
-            yield
-        finally:
-            self.network.load_state_dict(kept)

@@ -31,7 +31,8 @@ def evaluate(learner: Learner, split: str) -> tuple[float, dict[str, float]]:
     logits, targets = _logits(learner, rows, "valid"), learner.images.targets[rows]
     loss = loss_of(learner.images.task, logits, torch.from_numpy(targets)).item()
     answers = answers_of(learner.images.task, logits).numpy()
-    return loss, {made.name: made(targets, answers) for made in learner.metrics}
+    loss, scores = learner.ranks.same([loss, {made.name: made(targets, answers) for made in learner.metrics}])
+    return loss, scores
 
 
 def plain_answers(learner: Learner, split: str) -> np.ndarray:
@@ -79,20 +80,27 @@ def _logits(learner: Learner, rows: np.ndarray, stage: str) -> torch.Tensor:
         return _passed(learner, rows, learner.viewer.plain, stage)
     learner.network.eval()
     with torch.inference_mode():
-        return learner.forward(learner.network.head_on, learner.activations.of(rows)).float().cpu()
+        logits = learner.forward(learner.network.head_on, learner.activations.of(rows)).float().cpu()
+        return learner.ranks.gathered(learner.ranks.share(logits), len(rows))
 
 
 def _passed(learner: Learner, rows: np.ndarray, view: Callable[[np.ndarray], torch.Tensor], stage: str) -> torch.Tensor:
+    """The network's answers to a view of each row, on the CPU; each rank passes its share of the rows."""
     learner.network.eval()
+    mine = learner.ranks.share(rows)
     pace = Pace(learner.tell, learner.place(), stage)
-    out, done = [], 0
-    with torch.inference_mode():
-        for some in np.array_split(rows, max(1, -(-len(rows) // learner.pass_size()))):
-            learner.obey()
-            out.append(run_in_parts(learner, learner.network, view(some)).float())
-            done += len(some)
-            pace(done, len(rows))
-    return torch.cat(out).cpu()
+
+    def work() -> torch.Tensor:
+        out, done = [], 0
+        with torch.inference_mode():
+            for some in np.array_split(mine, max(1, -(-len(mine) // learner.pass_size()))):
+                learner.obey()
+                out.append(run_in_parts(learner, learner.network, view(some)).float())
+                done += len(some)
+                pace(done * len(rows) // len(mine), len(rows))
+        return torch.cat(out).cpu()
+
+    return learner.ranks.gathered(learner.ranks.together(work), len(rows))
 
 
 def _split(learner: Learner, name: str) -> Split:

@@ -26,6 +26,10 @@ class Shelf:
         self._pixels: dict[int, Pixels] = {}
         self._short: int | None = None
 
+    def holds(self, size: int) -> bool:
+        """Whether the pixels for views of `size` are at hand."""
+        return size in self._pixels
+
     def at(self, size: int, report: events.Report, should_stop: Callable[[], bool]) -> Pixels:
         """The pixels for views of `size`. Raises Stopped, StorageError."""
         if size not in self._pixels:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from recipes import training
@@ -14,9 +17,27 @@ from recipes.errors import NetworkError
 if TYPE_CHECKING:
     from recipes.learner import Learner
 
-__all__ = ["pack", "refill", "unpack"]
+__all__ = ["about", "pack", "refill", "unpack"]
 
 _FIELDS = ("step", "fits", "parts", "size", "rate", "ratio", "precompute")
+
+
+def about(learner: Learner) -> str:
+    """A name for the images and settings of a learner: the same table, labels, split and settings, the same name."""
+    images = learner.images
+    words = (
+        images.ids,
+        images.classes,
+        learner.arch,
+        learner.size,
+        learner.batch_size,
+        learner.seed,
+        learner.precision,
+    )
+    made = hashlib.blake2b(json.dumps(words).encode(), digest_size=12)
+    for array in (images.targets, images.split):
+        made.update(np.ascontiguousarray(array).tobytes())
+    return made.hexdigest()
 
 
 def pack(

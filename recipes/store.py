@@ -120,13 +120,17 @@ class StoredArray:
         """
         writable_folder(self.folder)
         with self._only_one(should_stop):
-            if not (self._whole() and self._reserved()):
+            if not self.there():
                 self._fill(make, chunk, told, should_stop)
         self.notes = json.loads((self.folder / "array.json").read_text())["notes"]
         os.utime(self.folder / "array.json")  # the last use, for whoever tidies up
         if self.rows == 0:
             return np.zeros((0, *self.shape), self.dtype)
         return np.memmap(self.folder / "data.bin", self.dtype, "r", shape=(self.rows, *self.shape))
+
+    def there(self) -> bool:
+        """Whether the array is finished on this machine."""
+        return self._whole() and self._reserved()
 
     def _fill(self, make, chunk: int, told, should_stop) -> None:
         done, notes = self._begun()

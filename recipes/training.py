@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -128,6 +129,16 @@ class Average:
                 self.tensors[name].lerp_(tensor, 1 - decay)
             else:
                 self.tensors[name].copy_(tensor)
+
+    @contextlib.contextmanager
+    def within(self, network) -> Iterator[None]:
+        """The averaged weights in the network for a while."""
+        kept = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+        network.load_state_dict(self.tensors)
+        try:
+            yield
+        finally:
+            network.load_state_dict(kept)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load, save
 
 from recipes.activations import weights_key
 from recipes.predicting import plain_answers, view_answers
+from recipes.ranks import Alone
 from recipes.store import atomic_write, writable_folder
 
 if TYPE_CHECKING:
@@ -26,15 +27,19 @@ def passes(learner: Learner, split: str, n: int = 4, kept: Path | None = None) -
     places: list[Path | None] = [None] * (n + 1)
     if kept is not None:
         key = weights_key(learner.network)
-        places = [writable_folder(kept) / f"{split}-{number}-{key}.safetensors" for number in range(n + 1)]
-    plain = _once(places[0], lambda: plain_answers(learner, split))
-    return np.stack([plain, *(_once(places[k + 1], lambda k=k: view_answers(learner, split, k)) for k in range(n))])
+        folder = writable_folder(kept) if learner.ranks.first else kept
+        places = [folder / f"{split}-{number}-{key}.safetensors" for number in range(n + 1)]
+    plain = _once(places[0], lambda: plain_answers(learner, split), learner.ranks)
+    views = (_once(places[k + 1], lambda k=k: view_answers(learner, split, k), learner.ranks) for k in range(n))
+    return np.stack([plain, *views])
 
 
-def _once(place: Path | None, make: Callable[[], np.ndarray]) -> np.ndarray:
-    """What `make` gives; read from `place` where it was made before."""
+def _once(place: Path | None, make: Callable[[], np.ndarray], ranks: Alone) -> np.ndarray:
+    """What `make` gives; read from `place` where it was made before. Of several ranks the first reads and writes it."""
     if place is None:
         return make()
-    if not place.is_file():
-        atomic_write(place, save({"answers": np.ascontiguousarray(make())}))
-    return load_file(place)["answers"]
+    if not ranks.word(place.is_file()):
+        answers = make()
+        if ranks.first:
+            atomic_write(place, save({"answers": np.ascontiguousarray(answers)}))
+    return load(ranks.sent(place.read_bytes() if ranks.first else b""))["answers"]

@@ -18,9 +18,8 @@ def made(arch: str) -> Any:
     """A network with trained-looking statistics."""
     torch.manual_seed(0)
     network: Any = timm.create_model(arch, num_classes=0, global_pool="")
-    module: Any
     for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        if isinstance(module, nn.BatchNorm2d):
             for tensor, low in (
                 (module.weight, 0.5),
                 (module.bias, -0.5),
