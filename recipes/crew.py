@@ -114,6 +114,8 @@ def _start(one: Callable[[int], Any], parent: int) -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: it does not outlive its parent
     if os.getppid() != parent:
         os._exit(1)
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)  # the parent's pool is not here: who enters it waits for ever
 
 
 def _rows(first: int, end: int) -> list[Any]:

@@ -18,7 +18,7 @@ from safetensors.torch import save
 
 from recipes.errors import ImagesError, NetworkError, RecipeError, few
 from recipes.network import Network
-from recipes.pixels import centre_square, open_picture
+from recipes.pixels import centre_square, open_pixels
 from recipes.store import atomic_write, writable_folder
 from recipes.tasks import MultiLabel, Regression, SingleLabel, Task, answers_of
 
@@ -131,7 +131,7 @@ class Predictor:
                 opened = picture.convert("RGB")
             else:
                 source = picture if isinstance(picture, np.ndarray) else Path(picture)
-                opened = open_picture(source, self.scales[0][0])
+                opened = open_pixels(source, self.scales[0][0])
             return centre_square(opened, self.size, self.scales)
         except Exception as error:
             name = "the array" if isinstance(picture, (np.ndarray, Image.Image)) else picture

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from recipes.augment import Augmentation, Viewer
 from recipes.errors import ImagesError
 from recipes.learner import PREVIEW
-from recipes.pixels import Pixels, fitted, open_picture
+from recipes.pixels import Pixels, fitted, open_pixels, turned
 from recipes.shelf import crop_for
 
 __all__ = ["Shapes", "views"]
@@ -53,21 +52,21 @@ def _pixels(source: Path | np.ndarray, row: int, shapes: Shapes, size: int, larg
         ratio = max(1.0, scales[0][1] / scales[0][0]) if scales else ratio
         scales.append((short, max(short, round(short * ratio))))
     try:
-        picture = open_picture(source, scales[0][0])
+        picture = open_pixels(source, scales[0][0])
     except Exception as error:  # the decoder's own words say what is wrong
         raise ImagesError(f"an image cannot be shown: {source} ({error}); take another") from None
-    turned = picture.height > picture.width
-    if turned:
-        picture = picture.transpose(Image.Transpose.TRANSPOSE)
+    tall = picture.shape[0] > picture.shape[1]
     for short, longest in scales:
-        picture = Image.fromarray(fitted(picture, short, longest))
+        picture = fitted(picture, short, longest)
+    if tall:
+        picture = turned(picture)
     short, width = scales[-1]
     array = np.zeros((short, width, 3), np.uint8)
-    array[:, : picture.width] = np.asarray(picture)
+    array[:, : picture.shape[1]] = picture
     return Pixels(
         np.broadcast_to(array, (row + 1, *array.shape)),
-        np.broadcast_to(np.array([short, picture.width], np.int32), (row + 1, 2)),
-        np.broadcast_to(np.array(turned), (row + 1,)),
+        np.broadcast_to(np.array([short, picture.shape[1]], np.int32), (row + 1, 2)),
+        np.broadcast_to(np.array(tall), (row + 1,)),
         {},
         size,
         "",

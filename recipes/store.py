@@ -87,7 +87,9 @@ def put_row(out: np.ndarray, row: int, part: np.ndarray) -> None:
         out[row, :, : part.shape[1]] = part
         return
     if part.shape != out.shape[1:]:
-        part = np.pad(part, ((0, 0), (0, out.shape[2] - part.shape[1]), (0, 0)))
+        whole = np.zeros(out.shape[1:], out.dtype)
+        whole[:, : part.shape[1]] = part
+        part = whole
     data = np.ascontiguousarray(part).data.cast("B")
     at = out.offset + row * data.nbytes
     file = os.open(str(out.filename), os.O_WRONLY)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from recipes import Images, events
 from recipes.errors import Stopped, StorageError
-from recipes.pixels import centre_square, decode, open_picture, usual_shape
+from recipes.pixels import centre_square, decode, open_picture, open_pixels, usual_shape
 
 
 @pytest.fixture
@@ -208,7 +208,7 @@ def test_a_smaller_size_is_made_from_the_larger_and_looks_the_same(tmp_path, wri
 def test_images_are_decoded_once_and_again_when_a_file_changes(tmp_path, write, decoded, monkeypatch):
     opened = []
     monkeypatch.setattr(
-        "recipes.pixels.open_picture", lambda source, short: opened.append(source) or open_picture(source, short)
+        "recipes.pixels.open_pixels", lambda source, short: opened.append(source) or open_pixels(source, short)
     )
     path = write(tmp_path / "a.png", gradient(16, 16))
     first = decoded([path])
