@@ -14,7 +14,7 @@ __all__ = ["Memory", "memory"]
 
 class Memory:
     """The most memory that a process and its children had together, from now until the end. A look takes as long as the
-    processes are large, so the pauses grow with it: no more than a fiftieth of a core goes into looking."""
+    processes are large, so the pauses grow with it: no more than a twentieth of a core goes into looking."""
 
     def __init__(self, pid: int, every: float = 0.25):
         self.process, self.every, self.over = psutil.Process(pid), every, threading.Event()
@@ -38,7 +38,7 @@ class Memory:
                     for name, value in memory(process.pid).items():
                         now[name] += value
             self.peak = {name: max(value, self.peak[name]) for name, value in now.items()}
-            pause = max(self.every, 50 * (time.thread_time() - begun))
+            pause = max(self.every, 20 * (time.thread_time() - begun))
 
 
 def memory(pid: int | str = "self") -> dict[str, float]:
