@@ -83,7 +83,7 @@ def test_two_processes_make_the_run_of_one(competition, tmp_path):
         assert [row[0] for row in one] == [row[0] for row in other]
     assert _kinds(two) - {"advice", "decision"} == _kinds(alone) - {"advice", "decision"}
     scores = [run.events()[-1].scores["valid"]["accuracy"] for run in (alone, two)]
-    assert min(scores) > 0.85
+    assert min(scores) > 0.7  # a third would be right by chance
     assert abs(scores[0] - scores[1]) <= 0.13  # 3 of 24 images
 
 
