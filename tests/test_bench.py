@@ -158,6 +158,7 @@ def test_both_contenders_follow_the_same_plan(photographs, tmp_path):
 def test_the_table_divides_means_over_runs_by_ours():
     def run(what: str, seconds: float, accuracy: float) -> dict:
         kept = {"stages": {"TTA": seconds / 2}, "images": {"TTA": 100}, "scores": {"accuracy": accuracy}}
+        kept |= {"seed": 1, "rates": [1e-3, 2e-4]}
         return {"part": "versus", "what": what, "seconds": seconds, "pss_gigabytes": 1.0, **kept}
 
     rows = [run("fastai", 90, 0.9), run("fastai", 110, 0.8), run("recipes", 20, 0.95)]
@@ -165,6 +166,7 @@ def test_the_table_divides_means_over_runs_by_ours():
     assert "| **total**, s | 100.0 | 20.0 | 5.0 |" in lines
     assert "| least to most, s | 90.0 to 110.0 | 20.0 to 20.0 |  |" in lines
     assert "| accuracy | 0.8500 | 0.9500 |  |" in lines
+    assert "| rate that sweep 2 found | 2.0e-04 2.0e-04 | 2.0e-04 |  |" in lines
     assert versus_fastai.table([]) == "no runs yet"
 
 
