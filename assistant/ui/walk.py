@@ -281,7 +281,9 @@ def _wire_recipe(parts: dict[str, Any], on, public: bool) -> None:
         "max_cycles",
         "max_zoom",
     )
-    gr.on([parts["on_1"].click, *(parts[name].change for name in told)], **on(foreseen, given, FORESEEN), **LATEST)
+    # apart: what comes last is told by the event of before once more, with all that hangs on it, and a click also moves the page
+    parts["on_1"].click(**on(foreseen, given, FORESEEN), **QUIET)
+    gr.on([parts[name].change for name in told], **on(foreseen, given, FORESEEN), **LATEST)
     parts["another"].click(**on(another, given, [*FORESEEN, "picture"]), **QUIET)
     parts["measure"].click(**on(measure, ["chosen", *form.FIELDS], [*MEASURED, "beside"]), **QUIET)
 
