@@ -69,9 +69,14 @@ def start(session: Session, public: bool, chosen: str, shown: Shown | None, *val
         asked = form.options(dict(zip(form.FIELDS, values)))
         competition = chosen_competition(session, public, chosen)
         name = fresh_name(competition.slug)
-        moved = {"start": gr.update(interactive=False), "walk": gr.Walkthrough(selected=TRAIN)}
-        words = course.now_line("Starting the training process")
-        yield moved | {"trouble": "", "now": words, "address": name}
+        yield {
+            "start": gr.update(interactive=False),
+            "trouble": "",
+            "now": course.now_line("Starting the training process"),
+            "address": name,
+            "seen": "",
+            "walk": gr.Walkthrough(selected=TRAIN),
+        }
         with session.room():
             zero.start(competition, asked, session.runs / name)
     except Exception as error:
@@ -82,10 +87,8 @@ def start(session: Session, public: bool, chosen: str, shown: Shown | None, *val
             "address": shown.watch.run.name if shown else "",
             "walk": gr.Walkthrough(selected=TRAIN - 1),
         }
-        return
-    # both again: gradio sends what differs from the answer before, and a browser that is late puts that difference into
-    # the earlier answer, too, before it has shown it
-    yield moved | {"seen": ""}
+    # no answer more where all is well: gradio sends what differs from the one before, which a late browser puts into that one,
+    # too, before it has shown it. The page's pulse finds the run.
 
 
 def attach(session: Session, address: str) -> Changes:
@@ -108,10 +111,11 @@ def attach(session: Session, address: str) -> Changes:
 
 def tick(session: Session, shown: Shown | None, address: str, seen: str) -> Changes:
     """What has changed since the last tick; a page that shows another run, or none yet, is told everything. It was just
-    started there: the training is where to look, also when it is over by now."""
+    started there, which has moved the page: wherever somebody has gone since, they stay."""
     run = shown.watch.run if shown else None
     if shown is None or run is None or run.name != address or run.folder.parent != session.runs:
-        return attach(session, address) | {"walk": gr.Walkthrough(selected=TRAIN)} if session.find(address) else {}
+        told = attach(session, address) if session.find(address) else {}
+        return {name: value for name, value in told.items() if name != "walk"}
     return shown.changes(VIEWS, seen)
 
 
