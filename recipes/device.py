@@ -21,7 +21,7 @@ def chosen_device(name: str) -> torch.device:
     """That device; for auto the one that Accelerate gives this process. Of several processes each has the one that it is
     given. Raises RecipeError."""
     if place().count > 1:
-        return ranks.of(name).device  # type: ignore[attr-defined]
+        return ranks.of(name).device
     if name != "auto":
         try:
             device = torch.device(name)

@@ -46,6 +46,7 @@ class Alone:
     """The only process there is. Everything is its own, and nothing is sent."""
 
     rank, count, here, first = 0, 1, 0, True
+    device: torch.device  # of several; a process alone chooses its own
 
     def share(self, rows: Rows) -> Rows:
         """This rank's share of an array or tensor: a run of rows as long as the others' to within one. All of it, where
@@ -211,7 +212,9 @@ class Several(Alone):
         raise _kinds().get(kind, RecipeError)(line)
 
     def first_here(self, work: Callable[[], Made]) -> Made:
-        nothing: Callable[[], Any] = lambda: None  # noqa: E731 (of the same form as work)
+        def nothing() -> Any:
+            """What a rank does while it is others' turn."""
+
         made = self.together(nothing if self.here else work)
         again = self.together(work if self.here else nothing)
         return again if self.here else made
