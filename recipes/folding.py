@@ -129,14 +129,22 @@ def _set(pairs: list[tuple[Any, Any]], folded: bool) -> None:
 
 
 def _disturb(norms: list[Any]) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Gives the norms something to do, as trained ones have; returns what to put back."""
+    """Gives untrained norms something to do, and leaves trained ones about what they are: others' statistics would blow
+    a trained network's outputs up until rounding decides them. Returns what to put back."""
     chance = torch.Generator().manual_seed(0)
+
+    def some(like: torch.Tensor) -> torch.Tensor:
+        return torch.rand(like.shape, generator=chance) - 0.5
+
     kept = []
     for norm in norms:
-        between = ((norm.weight, 0.5), (norm.running_var, 0.5), (norm.bias, 0.1), (norm.running_mean, -1.1))
-        for tensor, low in between:
-            kept.append((tensor, tensor.detach().clone()))
-            tensor.copy_(low + torch.rand(tensor.shape, generator=chance))
+        tensors = norm.weight, norm.bias, norm.running_mean, norm.running_var
+        kept += [(tensor, tensor.detach().clone()) for tensor in tensors]
+        spread = norm.running_var.sqrt()
+        norm.running_mean.add_(0.2 * some(spread) * spread)
+        norm.bias.add_(0.2 * some(spread))
+        norm.running_var.mul_(1 + 0.4 * some(spread))
+        norm.weight.mul_(1 + 0.4 * some(spread))
     return kept
 
 

@@ -78,6 +78,24 @@ def test_a_copy_is_folded_by_its_own_weights():
         assert torch.equal(other.forward_features(views), before)
 
 
+@pytest.mark.parametrize("arch", ["mobilenetv2_035", "efficientnet_lite0"])
+def test_a_trained_network_whose_layers_have_scales_of_their_own_is_folded(arch):
+    torch.manual_seed(0)
+    network: Any = timm.create_model(arch, num_classes=0, global_pool="")
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.weight.data.mul_(10 ** float(torch.empty(()).uniform_(-1, 3)))
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        network.train().forward_features(torch.rand(8, 3, 64, 64))  # now each norm knows its own inputs
+    plain, views = copy.deepcopy(network).eval(), torch.rand(2, 3, 64, 64)
+    assert fold(network.eval(), 64) == sum(isinstance(module, nn.Conv2d) for module in plain.modules())
+    with torch.no_grad():
+        expected, found = plain.forward_features(views), network.forward_features(views)
+    assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
+
+
 class _ReadTwice(nn.Module):
     """A convolution whose output is read once more beside its batch normalisation."""
 
