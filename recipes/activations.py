@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Activations", "backbone_key", "weights_key"]
 
-VERSION = 2
+VERSION = 3
 CHUNK = 64
 HELD = 0.1  # share of a GPU's free memory that a part's activations may take there
 

@@ -20,6 +20,7 @@ from torch import nn
 
 from recipes.errors import NetworkError, few, nearest
 from recipes.folding import fold
+from recipes.inplace import spare_copies
 
 __all__ = ["Network", "WeightsUnreachable", "backbone_weights", "channels_are_last"]
 
@@ -68,6 +69,7 @@ class Network(nn.Module):
         self.frozen_to = 0
         self.keep_statistics = weights != "none"
         fold(self.backbone, size)
+        spare_copies(self.backbone)
         self.to(memory_format=torch.channels_last)
 
     @property
