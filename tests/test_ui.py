@@ -153,17 +153,33 @@ def test_a_page_that_others_can_reach_reads_no_folder(tmp_path, write):
         assert "nothing has been chosen" in changed["choice_trouble"].lower()
         assert changed["chosen"] == ""
         for chosen in (f"folder:{tmp_path}", "kaggle:../../etc", "kaggle:birds", "", "sample/../..", "x"):
-            *_, told = train_step.start(session, True, chosen, None, *sample_values())
+            told = train_step.start(session, True, chosen, None, *sample_values())
             assert "trouble" in told
             assert told["trouble"]
             assert not session.runs.exists() or not list(session.runs.iterdir())
 
 
-def test_a_run_that_starts_is_told_in_one_answer(home, monkeypatch):
+def test_a_run_that_starts_moves_the_page_once(home, monkeypatch):
     monkeypatch.setattr("assistant.ui.zero.start", lambda *_: None)
-    (told,) = train_step.start(owner(), False, "sample", None, *sample_values())
+    session = owner()
+    told = train_step.start(session, False, "sample", None, *sample_values())
     assert told["address"].startswith("sample-")
     assert {"walk", "start"} <= set(told)
+    assert train_step.started(session, None) == {}
+
+
+def test_a_run_that_does_not_start_is_told_where_it_was_asked_for(home, monkeypatch):
+    def fails(*_: object) -> None:
+        raise RunError("the worker did not start: exit status 1")
+
+    monkeypatch.setattr("assistant.ui.zero.start", fails)
+    session = owner()
+    train_step.start(session, False, "sample", None, *sample_values())
+    told = train_step.started(session, None)
+    assert "The worker did not start: exit status 1" in told["trouble"]
+    assert told["address"] == ""
+    assert told["start"]["interactive"]
+    assert train_step.started(session, None) == {}, "told once"
 
 
 @pytest.fixture
@@ -551,7 +567,8 @@ def test_a_visitors_fourth_run_at_once_is_refused_in_one_line(run, home, monkeyp
     told = [(STARTED,), (STARTED, {**WAITING, "ahead": 1}), (STARTED, {**WAITING, "ahead": 2})]
     for number, events_of_it in enumerate(told):
         run(*events_of_it, name=f"run{number}").folder.rename(visitor.runs / f"run{number}")
-    *_, refused = train_step.start(visitor, True, "sample", None, *sample_values())
+    train_step.start(visitor, True, "sample", None, *sample_values())
+    refused = train_step.started(visitor, None)
     assert "Too many runs at once: 3 of yours train or wait; stop one" in refused["trouble"]
     assert len(list(visitor.runs.glob("*/run.json"))) == 3
     other, _ = open_session("", public=True)

@@ -34,11 +34,16 @@ class Job:
         self.result: Any = None
         self.state: Literal["running", "done", "failed", "stopped"] = "running"
         self._stop = threading.Event()
-        threading.Thread(target=self._run, args=(work,), daemon=True, name="job").start()
+        self._thread = threading.Thread(target=self._run, args=(work,), daemon=True, name="job")
+        self._thread.start()
 
     def stop(self) -> None:
         """Asks the work to end."""
         self._stop.set()
+
+    def wait(self) -> None:
+        """Returns when the work has ended."""
+        self._thread.join()
 
     def should_stop(self) -> bool:
         """Whether somebody has asked it to."""

@@ -46,6 +46,7 @@ class Session:
     folders: dict[str, Path] = field(default_factory=dict)
     has_read: bool = False  # whether a competition was read on this page
     fetching: Job | None = None
+    starting: Job | None = None
     looking: Job | None = None
     looked: Looked | None = None
     measuring: Job | None = None

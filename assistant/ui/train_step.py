@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -10,12 +10,12 @@ import gradio as gr
 from assistant.runs import Options, Run, RunError
 from assistant.ui import course, form, results, zero
 from assistant.ui.choose_step import chosen_competition
-from assistant.ui.jobs import TROUBLE, in_words
+from assistant.ui.jobs import TROUBLE, Job, in_words
 from assistant.ui.look import alert
 from assistant.ui.session import Session
 from assistant.ui.watch import Shown, fresh_name, steps_of, watch_of
 
-__all__ = ["VIEWS", "attach", "build", "keep", "preview", "previewed", "resume", "start", "stop", "tick"]
+__all__ = ["VIEWS", "attach", "build", "keep", "preview", "previewed", "resume", "start", "started", "stop", "tick"]
 
 TRAIN, RESULTS = 3, 4  # the numbers of those steps
 VIEWS = course.VIEWS_OF_A_RUN | {
@@ -62,33 +62,47 @@ def previewed(recipe: str, sizes: str) -> Options:
         return Options.model_validate({"recipe": recipe})
 
 
-def start(session: Session, public: bool, chosen: str, shown: Shown | None, *values: Any) -> Iterator[Changes]:
-    """Starts a run of what was read, with the form's settings; names it before its process is up, so that a reload finds
-    it."""
+def start(session: Session, public: bool, chosen: str, shown: Shown | None, *values: Any) -> Changes:
+    """Begins to start a run of what was read, with the form's settings; names it before its process is up, so that a
+    reload finds it."""
     try:
         asked = form.options(dict(zip(form.FIELDS, values)))
         competition = chosen_competition(session, public, chosen)
         name = fresh_name(competition.slug)
-        yield {
-            "start": gr.update(interactive=False),
-            "trouble": "",
-            "now": course.now_line("Starting the training process"),
-            "address": name,
-            "seen": "",
-            "walk": gr.Walkthrough(selected=TRAIN),
-        }
+    except Exception as error:
+        return _not_started(in_words(error), shown)
+
+    def work(_: Job) -> None:
         with session.room():
             zero.start(competition, asked, session.runs / name)
-    except Exception as error:
-        yield {
-            "start": gr.update(interactive=True),
-            "trouble": alert(in_words(error)),
-            "now": gr.skip() if shown else course.now_line(course.NOTHING),
-            "address": shown.watch.run.name if shown else "",
-            "walk": gr.Walkthrough(selected=TRAIN - 1),
-        }
-    # no answer more where all is well: gradio sends what differs from the one before, which a late browser puts into that one,
-    # too, before it has shown it. The page's pulse finds the run.
+
+    session.starting = Job(work)
+    return {
+        "start": gr.update(interactive=False),
+        "trouble": "",
+        "now": course.now_line("Starting the training process"),
+        "address": name,
+        "seen": "",
+        "walk": gr.Walkthrough(selected=TRAIN),
+    }
+
+
+def started(session: Session, shown: Shown | None) -> Changes:
+    """What `start` began has come about, or why not; where all is well, the page's pulse finds the run."""
+    job, session.starting = session.starting, None
+    if job is not None:
+        job.wait()
+    return _not_started(job.error, shown) if job is not None and job.error else {}
+
+
+def _not_started(why: str, shown: Shown | None) -> Changes:
+    return {
+        "start": gr.update(interactive=True),
+        "trouble": alert(why),
+        "now": gr.skip() if shown else course.now_line(course.NOTHING),
+        "address": shown.watch.run.name if shown else "",
+        "walk": gr.Walkthrough(selected=TRAIN - 1),
+    }
 
 
 def attach(session: Session, address: str) -> Changes:

@@ -8,7 +8,7 @@ run's folder, and finds it again by the name in its address (`?run=…`).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -133,10 +133,6 @@ def _wire(page: gr.Blocks, parts: dict[str, Any], public: bool) -> None:
         changed = train_step.attach(session, address) | {"session": session, "me": key, "runs": runs_shown(session)}
         return by_component(changed, (*RUN, "session", "me", "runs"))
 
-    def starting(session: Session | None, *given: Any) -> Iterator[dict[Any, Any]]:
-        for changed in train_step.start(session or nobody(), public, *given):
-            yield by_component(changed, (*RUN, "trouble", "runs"))
-
     remember = {"fn": None, "inputs": some("address", "me"), "outputs": None, "js": REMEMBER, **PRIVATE}
     opening = page.load(
         opened, some("address", "me"), some(*RUN, "session", "me", "runs"), js=RECALL, **PRIVATE, **QUIET
@@ -158,7 +154,7 @@ def _wire(page: gr.Blocks, parts: dict[str, Any], public: bool) -> None:
             )
     _wire_choosing(parts, on, clicked, public)
     _wire_recipe(parts, on, public)
-    _wire_training(parts, on, starting, some)
+    _wire_training(parts, on, public)
 
     def find(name: object, session: Session | None) -> Run | None:
         return (session or nobody()).find(name)
@@ -288,14 +284,19 @@ def _wire_recipe(parts: dict[str, Any], on, public: bool) -> None:
     parts["measure"].click(**on(measure, ["chosen", *form.FIELDS], [*MEASURED, "beside"]), **QUIET)
 
 
-def _wire_training(parts: dict[str, Any], on, starting, some) -> None:
+def _wire_training(parts: dict[str, Any], on, public: bool) -> None:
     """The recipe, and the run."""
     for name in ("recipe", "sizes"):
         parts[name].change(**on(preview, ["recipe", "sizes", "address"], ["start", "steps"]), **QUIET)
-    started = parts["start"].click(
-        starting, some("session", "chosen", "watch", *form.FIELDS), some(*RUN, "trouble", "runs"), **PRIVATE, **QUIET
-    )
-    started.then(None, None, None, js=TO_THE_TOP, **PRIVATE)
+
+    def start(session: Session, *given: Any) -> dict[str, Any]:
+        return train_step.start(session, public, *given)
+
+    # two events: gradio tells a generator's last answer once more at its end, and would move a page that has gone on
+    begun = (*RUN, "trouble")
+    starting = parts["start"].click(**on(start, ["chosen", "watch", *form.FIELDS], begun), **QUIET)
+    starting.then(None, None, None, js=TO_THE_TOP, **PRIVATE)
+    starting.then(**on(train_step.started, ["watch"], begun), **QUIET)
     # the pulse alone shows a run: answers to two requests may arrive in either order
     buttons = ("stop", "keep", "resume", "seen")
     for name, action in (("stop", train_step.stop), ("keep", train_step.keep), ("resume", train_step.resume)):

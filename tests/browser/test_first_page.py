@@ -106,9 +106,8 @@ def test_the_sample_becomes_a_submission_by_clicks_alone(page, server, tmp_path)
     ask_for_little(page)
     start(page)
 
-    page.locator("#steps li.now").wait_for()
-    page.wait_for_timeout(3000)  # gradio tells the answer to Start once more, step and all, when the process is up
-    page.locator("#back-3").click()
+    page.locator("#back-3").click()  # at once, while the process comes up: nothing moves the page on again
+    page.wait_for_timeout(3000)
     page.locator("#on-2").click()  # from the recipe back to the run
     page.locator("#now").wait_for()
     titles = page.locator("#steps li").all_inner_texts()
