@@ -22,7 +22,8 @@ from assistant.fingerprints import Looks, content_hashes, look_at
 from assistant.headers import image_headers
 from recipes import events
 from recipes.errors import ImagesError, Stopped
-from recipes.images import ASIDE, TEST, Images
+from recipes.images import Images
+from recipes.parting import ASIDE, TEST
 from recipes.pixels import Pace
 from recipes.store import atomic_write, writable_folder
 

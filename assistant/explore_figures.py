@@ -9,7 +9,8 @@ import pandas as pd
 
 from assistant.explore_advice import facing
 from assistant.fingerprints import Looks
-from recipes.images import ASIDE, TEST, Images
+from recipes.images import Images
+from recipes.parting import ASIDE, TEST
 
 __all__ = ["class_table", "figures_of", "group_table", "records"]
 

@@ -7,7 +7,6 @@ row (pixels, activations) serves every split and every fold.
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -20,11 +19,10 @@ from recipes import splits
 from recipes.errors import ImagesError, few
 from recipes.files import Files, beside, image_files
 from recipes.labels import as_picture, as_text, column_named, encode, one_row_an_id, read_table
-from recipes.tasks import MultiLabel, Regression, SingleLabel, Task, sorted_classes
+from recipes.parting import ASIDE, TEST, TRAIN, VALID, checked, groups_of, strata, with_validation
+from recipes.tasks import MultiLabel, SingleLabel, Task, sorted_classes
 
 __all__ = ["Images", "Split"]
-
-TRAIN, VALID, TEST, ASIDE = 0, 1, 2, -1
 
 
 @dataclass(frozen=True)
@@ -114,8 +112,8 @@ class Images:
         groups = tuple(group_of[name] for name in ids) if group_of is not None else None
         split = np.zeros(len(ids), np.int8)
         images = cls(tuple(ids), tuple(sources), targets, split, made, set_aside, seed=seed, groups=groups)
-        images = images._with_validation(valid, seed)
-        return images._with_test_files(test, base, suffix)._checked()
+        images = with_validation(images, valid)
+        return checked(images._with_test_files(test, base, suffix))
 
     @classmethod
     def from_folders(
@@ -162,8 +160,8 @@ class Images:
         made = SingleLabel(sorted_classes(names))
         images = cls(tuple(ids), tuple(paths), made.encode(names), split, made, notes=notes, seed=seed)
         if not isinstance(valid, str):
-            images = images._with_validation(valid, seed)
-        return images._with_test_files(test, root, "")._checked()
+            images = with_validation(images, valid)
+        return checked(images._with_test_files(test, root, ""))
 
     @classmethod
     def from_arrays(
@@ -200,10 +198,10 @@ class Images:
         ids = tuple(str(i) for i in range(len(arrays)))
         named = None if groups is None else tuple(as_text(group) for group in groups)
         images = cls(ids, tuple(arrays), targets, np.zeros(len(ids), np.int8), made, seed=seed, groups=named)
-        images = images._with_validation(valid if isinstance(valid, (int, float)) else [str(i) for i in valid], seed)
+        images = with_validation(images, valid if isinstance(valid, (int, float)) else [str(i) for i in valid])
         if test is not None:
             images = images._with_test([str(i) for i in range(len(test))], [as_picture(array) for array in test])
-        return images._checked()
+        return checked(images)
 
     @classmethod
     def from_targets(
@@ -227,10 +225,10 @@ class Images:
             raise ImagesError("no images found: the table is empty; give at least two classes of images")
         split, named = np.zeros(len(ids), np.int8), None if groups is None else tuple(groups)
         images = cls(tuple(ids), tuple(sources), targets, split, task, dict(set_aside or {}), seed=seed, groups=named)
-        images = images._with_validation(valid, seed)
+        images = with_validation(images, valid)
         if test is not None:
             images = images._with_test(list(test), list(test.values()))
-        return images._checked()
+        return checked(images)
 
     # ---------------------------------------------------------------- reading it
 
@@ -290,10 +288,10 @@ class Images:
         if not 2 <= of <= len(self.train) + len(self.valid):
             raise ImagesError(f"folds cannot be made: {of} asked for; ask for 2 to {len(self.train) + len(self.valid)}")
         labelled = np.flatnonzero((self.split == TRAIN) | (self.split == VALID))
-        folds = splits.fold_of(self._strata(labelled), of, self.seed, self._groups(labelled), rows=labelled)
+        folds = splits.fold_of(strata(self, labelled), of, self.seed, groups_of(self, labelled), rows=labelled)
         split = self.split.copy()
         split[labelled] = np.where(folds == number, VALID, TRAIN)
-        return replace(self, split=split)._checked()
+        return checked(replace(self, split=split))
 
     def without(self, reasons: Mapping[int, str]) -> Images:
         """The same table with these rows (row → reason) set aside, or marked missing where they are test images."""
@@ -305,58 +303,13 @@ class Images:
             else:
                 split[row] = ASIDE
                 aside[self.ids[row]] = reason
-        return replace(self, split=split, set_aside=aside, missing=missing)._checked()
+        return checked(replace(self, split=split, set_aside=aside, missing=missing))
 
     # ---------------------------------------------------------------- inside
 
     def _part(self, name: str, number: int) -> Split:
         rows = np.flatnonzero(self.split == number)
         return Split(name, rows, tuple(self.ids[i] for i in rows), None if number == TEST else self.targets[rows])
-
-    def _strata(self, rows: np.ndarray) -> np.ndarray:
-        strata = self.task.strata(self.targets[rows])
-        return splits.quantile_bins(strata) if self.groups and isinstance(self.task, Regression) else strata
-
-    def _groups(self, rows: np.ndarray) -> list[str] | None:
-        return None if self.groups is None else [self.groups[row] for row in rows]
-
-    def _with_validation(self, valid: float | Sequence[str], seed: int) -> Images:
-        split = np.zeros(len(self), np.int8)
-        if isinstance(valid, (int, float)):
-            if not 0 < valid < 1:
-                raise ImagesError(f"the validation share is out of range: {valid}; give a number between 0 and 1")
-            rows = self._in_company()
-            held = splits.held_out(self._strata(rows), valid, seed, self._groups(rows), rows=rows)
-            split[rows[held]] = VALID
-        else:
-            held = set(map(str, valid))
-            unknown = held - set(self.ids) - set(self.set_aside)
-            if unknown:
-                raise ImagesError(f"validation ids are not in the table: {few(sorted(unknown))}; check valid=")
-            split[[i for i, name in enumerate(self.ids) if name in held]] = VALID
-        return replace(self, split=split)
-
-    def _in_company(self) -> np.ndarray:
-        """Rows that validation can have: not the only image of a class; where there are groups, those see to it."""
-        if not isinstance(self.task, SingleLabel) or self.groups is not None:
-            return np.arange(len(self))
-        return np.flatnonzero(np.bincount(self.targets)[self.targets] > 1)
-
-    def _keep_a_training_image(self) -> Images:
-        """A class must be seen in training: where validation got all of its images, one goes back, or the group of one
-        where that leaves others to validate."""
-        if not isinstance(self.task, SingleLabel):
-            return self
-        split = self.split.copy()
-        trained = set(self.targets[split == TRAIN].tolist())
-        for number in sorted(set(self.targets[split == VALID].tolist()) - trained):
-            back = np.flatnonzero((split == VALID) & (self.targets == number))[:1]
-            if self.groups is not None and self.groups[back[0]]:
-                back = np.flatnonzero((split == VALID) & (np.array(self.groups) == self.groups[back[0]]))
-                if len(back) == (split == VALID).sum():
-                    continue
-            split[back] = TRAIN
-        return replace(self, split=split)
 
     def _with_test_files(self, test: str | os.PathLike | Mapping | None, base: Path, suffix: str) -> Images:
         if test is None:
@@ -375,42 +328,6 @@ class Images:
             split=np.concatenate([self.split, np.full(len(ids), TEST, np.int8)]),
             groups=None if self.groups is None else (*self.groups, *[""] * len(ids)),
         )
-
-    def _checked(self) -> Images:
-        """Sees that every class trains; raises ImagesError where nothing could be learned; adds notes on what could not
-        be measured."""
-        split = self._keep_a_training_image().split if (self.split == TRAIN).any() else self.split
-        train, valid = split == TRAIN, split == VALID
-        if train.sum() < 2 or not valid.any():
-            raise ImagesError(
-                f"too few images: {int(train.sum())} to train and {int(valid.sum())} to validate"
-                + (
-                    f" ({len(self.set_aside):,} set aside: {few(set(self.set_aside.values()))})"
-                    if self.set_aside
-                    else ""
-                )
-                + "; at least two and one are needed"
-            )
-        notes = [note for note in self.notes if not note.startswith("a single image")]
-        if isinstance(self.task, SingleLabel):
-            counts = Counter(self.targets[train | valid].tolist())
-            if len(counts) < 2:
-                raise ImagesError(
-                    f"one class only: all {int((train | valid).sum()):,} images are {self.classes[next(iter(counts))]!r}; "
-                    "give images of at least two classes"
-                )
-            single = [self.classes[number] for number, count in sorted(counts.items()) if count == 1]
-            if single:
-                notes.append(
-                    f"a single image in {'class' if len(single) == 1 else f'{len(single)} classes'} {few(single)}: "
-                    "it trains, but no validation image can tell how well"
-                )
-            task: Task = self.task
-        elif isinstance(self.task, Regression):
-            task = self.task.scaled_by(self.targets[train])
-        else:
-            task = self.task
-        return replace(self, split=split, notes=tuple(notes), task=task)
 
 
 def _bare(path: Path, folder: Path, suffix: str) -> str:
