@@ -95,7 +95,7 @@ class Viewer:
         size, (height, width) = self.pixels.size, batch.shape[2:]
         steps = torch.arange(size, device=self.device, dtype=torch.float32) - (size - 1) / 2
         rows_of_view = torch.stack([steps.repeat(size), steps.repeat_interleave(size)])  # 2, size²: x, y
-        place = matrix @ rows_of_view + centre[:, :, None] - 0.5
+        place = (matrix @ rows_of_view).add_(centre[:, :, None]).sub_(0.5)
         limit = self._tensor(self.pixels.shape[rows][:, ::-1] - 1.0)[:, :, None]
         place = _mirrored(place, limit)
         place.mul_(self._tensor(np.array([2.0 / width, 2.0 / height]))[None, :, None])
@@ -131,5 +131,7 @@ def _flips(style: str, draw: np.ndarray) -> np.ndarray:
 def _mirrored(place: torch.Tensor, limit: torch.Tensor) -> torch.Tensor:
     """Coordinates mirrored at 0 and at `limit`, as often as it takes."""
     period = (2 * limit).clamp_min_(1e-6)
-    place = place.abs_().remainder_(period)
-    return torch.minimum(place, period - place)
+    place = place.abs_()
+    if place.is_cuda or bool((place.amax(2, keepdim=True) >= period).any()):  # slow on a CPU, and seldom needed
+        place = place.remainder_(period)
+    return torch.minimum(place, period - place, out=place)
