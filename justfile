@@ -12,7 +12,7 @@ setup:
 test *ARGS:
     uv run pytest {{ARGS}}
 
-# Style, types and the import rules of docs/design.md
+# Style, types and the import rules of CONTRIBUTING.md
 lint:
     uv run ruff check . && uv run ruff format --check . && uv run pyright && uv run lint-imports
 
@@ -36,6 +36,6 @@ bench DATA *ARGS:
 results DATA WEIGHTS:
     uv run --group bench python bench/results.py --make {{DATA}} --weights {{WEIGHTS}}
 
-# Pictures in docs/ and README.md, and their generated blocks
+# The recipe's pictures in docs/, and all generated blocks (docs/make_app.py and make_kaggle.py make the app's and Kaggle's pictures)
 docs:
     uv run python docs/make.py

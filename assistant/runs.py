@@ -73,9 +73,17 @@ class Options(BaseModel):
     batch_size: int = Field(64, ge=2, le=4096, description="Images a step.")
     augment: str = Field("side_on", description="plain, side_on or top_down.")
     max_zoom: float = Field(1.1, ge=1, le=3, description="Largest enlargement of a random view.")
-    ratio: float = Field(10.0, ge=1, le=100, description="How much lower each earlier layer group's rate is.")
+    ratio: float = Field(
+        10.0,
+        ge=1,
+        le=100,
+        description="How much lower each earlier layer group's rate is (one_cycle: in its sweep alone).",
+    )
     max_cycles: int | None = Field(
-        None, ge=1, le=20, description="Cycles of the last step at most (default: the recipe's)."
+        None,
+        ge=1,
+        le=20,
+        description="Cycles of each whole-network step at most (default: the recipe's; one_cycle has none).",
     )
     smoothing: float = Field(0.0, ge=0, lt=0.5, description="Label smoothing.")
     ema: float = Field(0.0, ge=0, lt=1, description="Decay of averaged weights (EMA), such as 0.99; 0 for none.")

@@ -56,10 +56,31 @@ def options_table() -> str:
     """A run's options and their defaults, from their own fields."""
     from assistant.runs import Options
 
-    lines = ["| option | default | what it is |", "|---|---|---|"]
+    lines = ["| option | default | range | what it is |", "|---|---|---|---|"]
     for name, spec in Options.model_fields.items():
         default = ",".join(map(str, spec.default)) if isinstance(spec.default, list) else spec.default
-        lines.append(f"| `{name}` | {'' if default is None else default} | {spec.description} |")
+        limits = {kind: value for each in spec.metadata for kind, value in vars_of(each).items()}
+        words = {"ge": "from {:g}", "gt": "above {:g}", "le": "to {:g}", "lt": "below {:g}"}
+        span = " ".join(form.format(limits[kind]) for kind, form in words.items() if kind in limits)
+        lines.append(f"| `{name}` | {'' if default is None else default} | {span} | {spec.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def vars_of(constraint: object) -> dict[str, float]:
+    """A pydantic constraint's limits by kind: ge, gt, le, lt."""
+    found = {kind: getattr(constraint, kind, None) for kind in ("ge", "gt", "le", "lt")}
+    return {kind: value for kind, value in found.items() if value is not None}
+
+
+def metrics_table() -> str:
+    """The scores that a run can be told, by what is asked for."""
+    from recipes.metrics import METRICS
+
+    kinds = {"single_label": "one class", "multi_label": "tags", "regression": "numbers"}
+    lines = ["| asked for | scores, by the names that `--set metric=` takes |", "|---|---|"]
+    for task, words in kinds.items():
+        names = [name for name, made in METRICS.items() if task in made.tasks]
+        lines.append(f"| {words} | {', '.join(f'`{name}`' for name in names)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -81,7 +102,7 @@ def requirements() -> str:
     return "# made from uv.lock by: uv run python docs/make.py --text\n" + made
 
 
-MAKERS = {"help": help_text, "settings": settings_table, "options": options_table}
+MAKERS = {"help": help_text, "settings": settings_table, "options": options_table, "metrics": metrics_table}
 
 
 def rewritten(text: str) -> str:
