@@ -66,7 +66,7 @@ def submit(
     _open_for(kaggle, listed, tell)
     problems = check(path, asked.competition)
     if problems:
-        raise CompetitionError(f"Kaggle would refuse {path}: {problems[0]}; see all with: assistant check")
+        raise CompetitionError(f"Kaggle would refuse {path.name}: {problems[0]}; see all with: assistant check")
     name, value = _validation(run)
     made = Submission(
         competition=slug,

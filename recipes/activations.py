@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -77,7 +78,7 @@ class Activations:
     """
 
     def __init__(self, learner: Learner):
-        self.learner = learner
+        self.learner: Learner = weakref.proxy(learner)  # else a learner would be freed late, and its GPU memory with it
         self.key: str | None = None
         self._held: dict[tuple[str, str, int], Part] = {}
 

@@ -86,6 +86,8 @@ class Crew:
             try:
                 return future.result(timeout=0.2)
             except NotYet:
+                if future.done():  # the work's own error: TimeoutError is one class in all of Python
+                    raise
                 if self.should_stop():
                     raise Stopped from None
             except BrokenProcessPool:  # a worker was killed, for want of memory perhaps: the rows are made again

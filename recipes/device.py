@@ -30,6 +30,8 @@ def chosen_device(name: str) -> torch.device:
             raise RecipeError(
                 f"no such device: {name!r} ({' '.join(str(error).split())[:80]}); take auto or cpu"
             ) from None
+        if device.type == "cuda":  # streams and recordings are the current device's
+            torch.cuda.set_device(device)
         return device
     from accelerate import PartialState
 

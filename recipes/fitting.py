@@ -28,7 +28,7 @@ from recipes.training import Plan, Progress
 if TYPE_CHECKING:
     from recipes.learner import Learner
 
-__all__ = ["fit", "sweep"]
+__all__ = ["fit", "keep_if_better", "sweep"]
 
 SWEEP = -1  # a place of chance that no epoch has
 
@@ -172,11 +172,7 @@ def _validate(
     """The epoch's event; keeps the weights where they are the best so far."""
     learner.weights_changed(learner.network.frozen_to < 2)
     loss, scores = learner.evaluate()
-    key = _key(learner, scores, loss)
-    best = _better(key, learner.best[0] if learner.best else None)
-    if best:
-        state = learner.network.state_dict()
-        learner.best = (key, {name: tensor.detach().clone() for name, tensor in state.items()})
+    key, best = keep_if_better(learner, loss, scores)
     if _better(key, progress.best_in_fit):
         progress.best_in_fit = key
     last = (progress.epoch + 1) * learner.batches() - 1
@@ -194,6 +190,16 @@ def _validate(
     )
     learner.tell(told)
     return told
+
+
+def keep_if_better(learner: Learner, loss: float, scores: dict[str, float]) -> tuple[list[float], bool]:
+    """What ranks the weights that have these scores; they are kept where they are the best so far."""
+    key = _key(learner, scores, loss)
+    best = _better(key, learner.best[0] if learner.best else None)
+    if best:
+        state = learner.network.state_dict()
+        learner.best = (key, {name: tensor.detach().clone() for name, tensor in state.items()})
+    return key, best
 
 
 def _close_cycle(learner: Learner, plan: Plan, progress: Progress) -> None:
@@ -223,6 +229,8 @@ def _key(learner: Learner, scores: dict[str, float], loss: float) -> list[float]
     """What makes one set of weights better than another, larger first: the first metric, then validation loss."""
     first = learner.metrics[0]
     score = scores[first.name]
+    if not np.isfinite(score):  # some scores are undefined for some images: the loss decides
+        score = 0.0
     return [score if first.larger_is_better else -score, -loss]
 
 

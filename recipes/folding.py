@@ -22,8 +22,8 @@ NEAR = 1e-3  # of the largest output: how far a folded network's may be from wha
 def fold(backbone: Any, size: int) -> int:
     """Folds each `nn.Conv2d` of a timm backbone with the one batch normalisation that it feeds; returns how many pairs.
 
-    Which feeds which is seen in a pass over a picture of `size` pixels. The backbone is left as it was where it does not
-    give the same outputs folded, as where something else reads a convolution's output, too.
+    Which feeds which is seen in a pass over a picture of `size` pixels. A pair is left as it was where the backbone does
+    not give the same outputs with it folded, as where something else reads the convolution's output, too.
     """
     training = backbone.training
     backbone.eval()
@@ -35,18 +35,26 @@ def fold(backbone: Any, size: int) -> int:
                 return 0
             kept = _disturb([norm for _, norm in pairs])
             try:
-                before = _joined(backbone.forward_features(views))
-                _set(pairs, True)
-                after = _joined(backbone.forward_features(views))
-                same = bool((after - before).abs().max() <= NEAR * before.abs().max())
+                expected = _joined(backbone.forward_features(views))
+                return len(_folded(backbone, views, expected, pairs))
             finally:
                 for tensor, value in kept:
                     tensor.copy_(value)
-            if not same:
-                _set(pairs, False)
-            return len(pairs) if same else 0
     finally:
         backbone.train(training)
+
+
+def _folded(backbone: Any, views: torch.Tensor, expected: torch.Tensor, pairs: list) -> list:
+    """The pairs that were folded: those with which the outputs stay what they are, looked for half by half."""
+    _set(pairs, True)
+    found = _joined(backbone.forward_features(views))
+    if bool((found - expected).abs().max() <= NEAR * expected.abs().max()):
+        return pairs
+    _set(pairs, False)
+    if len(pairs) == 1:
+        return []
+    half = len(pairs) // 2
+    return [pair for some in (pairs[:half], pairs[half:]) for pair in _folded(backbone, views, expected, some)]
 
 
 class _Conv(nn.Conv2d):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-__all__ = ["plain_jpeg", "upright"]
+__all__ = ["orientation_of", "plain_jpeg", "upright"]
 
 LARGEST = 1 << 28  # bytes: what is larger is not read as a whole
 ORIENTATION = 0x0112
@@ -31,13 +31,22 @@ def plain_jpeg(path: Path, short: int | None, most: int) -> np.ndarray | None:
         with Image.open(io.BytesIO(data)) as picture:
             if not _is_plain(picture) or picture.width * picture.height > most:
                 return None
-            orientation = picture.getexif().get(ORIENTATION, 1)
+            orientation = orientation_of(picture)
             across, down = picture.size
         by = next((by for by in (8, 4, 2) if short and min(across, down) >= by * short), 1)
         least = (-(-down // by), -(-across // by)) if by > 1 else (0, 0)
         return upright(simplejpeg.decode_jpeg(data, "RGB", min_height=least[0], min_width=least[1]), orientation)
     except Exception:  # Pillow will say what it is
         return None
+
+
+def orientation_of(picture: Image.Image) -> int:
+    """The EXIF orientation of an opened picture, 1 to 8; 1 where its EXIF data cannot be read."""
+    try:
+        found = picture.getexif().get(ORIENTATION, 1)
+    except Exception:  # damaged EXIF data raise whatever Pillow's parser comes across
+        return 1
+    return found if found in range(1, 9) else 1
 
 
 def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:

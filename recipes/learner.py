@@ -174,7 +174,7 @@ class Learner:
             return self._fit(training.Plan.one_cycle(self.batches(), epochs), rates)
 
     def load_best(self) -> None:
-        """The weights that scored best since the size was last set, if any epoch has been scored."""
+        """The weights that scored best since the size was last set, if any have been scored."""
         if self.best is not None:
             self.network.load_state_dict(self.best[1])
             self.weights_changed()
@@ -217,6 +217,12 @@ class Learner:
     def evaluate(self, split: str = "valid") -> tuple[float, dict[str, float]]:
         """Loss and metrics of a labelled split, in plain views."""
         return predicting.evaluate(self, split)
+
+    def score(self) -> tuple[float, dict[str, float]]:
+        """`evaluate()`, and the weights as they are count among those that `load_best` chooses from."""
+        loss, scores = self.evaluate()
+        fitting.keep_if_better(self, loss, scores)
+        return loss, scores
 
     def predict(self, split: str = "test", *, report: events.Report | None = None) -> np.ndarray:
         """Probabilities (numbers, for regression) of plain views, float32 (images, classes), rows in the split's order.
@@ -299,6 +305,7 @@ class Learner:
     def viewer(self) -> Viewer:
         """Views of the decoded images at this size."""
         if self.size not in self._viewers:
+            self._viewers.clear()  # what it held on a GPU counts as free
             self._viewers = {self.size: Viewer(self.pixels, self.network.mean, self.network.std, self.device)}
         return self._viewers[self.size]
 

@@ -18,11 +18,12 @@ from urllib.parse import urlsplit
 import torch
 from torch import nn
 
+from recipes.architectures import ARCHITECTURES
 from recipes.errors import NetworkError, few, nearest
 from recipes.folding import fold
 from recipes.inplace import spare_copies
 
-__all__ = ["Network", "WeightsUnreachable", "backbone_weights", "channels_are_last"]
+__all__ = ["Network", "WeightsUnreachable", "backbone_weights", "channels_are_last", "check_name"]
 
 
 class WeightsUnreachable(NetworkError):
@@ -179,7 +180,10 @@ def channels_are_last(backbone: Any, out: torch.Tensor) -> bool:
     )
 
 
-def _make_backbone(arch: str, size: int, weights: str) -> tuple[Any, str]:
+def check_name(arch: str) -> None:
+    """Raises NetworkError with the names that are like it where timm has no network of that name."""
+    if any(arch == known.name for known in ARCHITECTURES):
+        return
     import timm
 
     if not timm.is_model(arch):
@@ -188,6 +192,10 @@ def _make_backbone(arch: str, size: int, weights: str) -> tuple[Any, str]:
         raise NetworkError(
             f"unknown architecture: {arch!r}; did you mean {few(like, 5)}? (timm.list_models() shows all)"
         )
+
+
+def _make_backbone(arch: str, size: int, weights: str) -> tuple[Any, str]:
+    check_name(arch)
     made = _created(arch, size, pretrained=False)
     if weights == "none":
         return made, "none: random weights"

@@ -80,7 +80,7 @@ def _logits(learner: Learner, rows: np.ndarray, stage: str) -> torch.Tensor:
         return _passed(learner, rows, learner.viewer.plain, stage)
     learner.network.eval()
     with torch.inference_mode():
-        logits = learner.forward(learner.network.head_on, learner.activations.of(rows)).float().cpu()
+        logits = run_in_parts(learner, learner.network.head_on, learner.activations.of(rows)).float().cpu()
         return learner.ranks.gathered(learner.ranks.share(logits), len(rows))
 
 

@@ -72,6 +72,7 @@ class Replay:
         torch.cuda.empty_cache()
         try:
             self._warm(views, targets)
+            self.learner.network.train()  # what modules keep from pass to pass would lie outside the recording's memory
             with torch.cuda.graph(graph, pool=first.graph.pool() if first else None):
                 loss = self.loss_of(views, targets)
                 loss.backward()
@@ -83,6 +84,7 @@ class Replay:
             with torch.cuda.graph(torch.cuda.CUDAGraph()):  # ends what the failed one left of a recording's state
                 torch.zeros(1, device=self.learner.device)
             return None
+        self.learner.network.train()  # and what they kept while recording inside it
         return _Recorded(graph, views, targets, loss.detach())
 
     def _warm(self, views: torch.Tensor, targets: torch.Tensor) -> None:

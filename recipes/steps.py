@@ -211,3 +211,4 @@ class Resize(Step):
     def run(self, learner: Learner) -> None:
         learner.resize(self.size)
         learner.prepare()
+        learner.score()  # the starting point counts: what comes is held against it, and a stop can keep it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -165,7 +166,16 @@ def answers_of(task: Task, logits: torch.Tensor) -> torch.Tensor:
 
 
 def _scale(task: Regression, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    return like.new_tensor(task.mean), like.new_tensor(task.deviation)
+    return _held(tuple(task.mean), like.dtype, like.device), _held(tuple(task.deviation), like.dtype, like.device)
+
+
+@functools.lru_cache(maxsize=256)
+def _held(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """These numbers there: sent once, since a GPU would be waited for, and could not record a step."""
+    import torch
+
+    with torch.inference_mode(False):
+        return torch.tensor(values, dtype=dtype, device=device)
 
 
 def guess_task(labels: Sequence[str]) -> str:

@@ -58,7 +58,8 @@ def optimizer_for(network, rates: tuple[float, float, float]) -> torch.optim.Opt
     """AdamW (Loshchilov & Hutter 2019) on the layer groups that learn, one rate each; biases and norms are not
     decayed."""
     parameters = dict(network.named_parameters())
-    on_gpu = next(network.parameters()).is_cuda  # there, rates lie on the device: a recorded step reads them
+    device = next(network.parameters()).device
+    on_gpu = device.type == "cuda"  # there, rates lie on the device: a recorded step reads them
     groups = []
     for number, (names, rate) in enumerate(zip(network.groups, rates)):
         for decayed in (True, False):
@@ -69,7 +70,7 @@ def optimizer_for(network, rates: tuple[float, float, float]) -> torch.optim.Opt
                 groups.append(
                     {
                         "params": chosen,
-                        "lr": torch.tensor(rate, device="cuda") if on_gpu else rate,
+                        "lr": torch.tensor(rate, device=device) if on_gpu else rate,
                         "rate": rate,
                         "group": number,
                         "weight_decay": DECAY if decayed else 0.0,

@@ -16,7 +16,7 @@ import pytest
 import requests
 from PIL import Image
 
-from assistant import reading, sample, settings
+from assistant import reading, sample, settings, sources
 from assistant.runs import Options, RunError
 
 pytest.importorskip("gradio")
@@ -24,7 +24,7 @@ pytest.importorskip("gradio")
 import gradio as gr
 
 from assistant.ui import choose_step, course, folder, form, pulse, serving, train_step, walk, watch, zero
-from assistant.ui.session import nobody, open_session
+from assistant.ui.session import open_session
 
 ROOT = Path(__file__).parent.parent
 
@@ -148,15 +148,14 @@ def sample_values(**changes):
 def test_a_page_that_others_can_reach_reads_no_folder(tmp_path, write):
     write(tmp_path / "train" / "a" / "1.png", np.zeros((8, 8, 3), np.uint8))
     visitor, _ = open_session("", public=True)
-    for session in (visitor, nobody()):
-        changed = choose_step.read(session, True, "folder", "sample", str(tmp_path), "")
-        assert "nothing has been chosen" in changed["choice_trouble"].lower()
-        assert changed["chosen"] == ""
-        for chosen in (f"folder:{tmp_path}", "kaggle:../../etc", "kaggle:birds", "", "sample/../..", "x"):
-            told = train_step.start(session, True, chosen, None, *sample_values())
-            assert "trouble" in told
-            assert told["trouble"]
-            assert not session.runs.exists() or not list(session.runs.iterdir())
+    changed = choose_step.read(visitor, True, "folder", "sample", str(tmp_path), "")
+    assert "nothing has been chosen" in changed["choice_trouble"].lower()
+    assert changed["chosen"] == ""
+    for chosen in (f"folder:{tmp_path}", "kaggle:../../etc", "kaggle:birds", "", "sample/../..", "x"):
+        told = train_step.start(visitor, True, chosen, None, *sample_values())
+        assert "trouble" in told
+        assert told["trouble"]
+        assert not visitor.runs.exists() or not list(visitor.runs.iterdir())
 
 
 def test_a_run_that_starts_moves_the_page_once(home, monkeypatch):
@@ -280,7 +279,7 @@ def test_visitors_have_runs_of_their_own_by_a_key_that_is_written_nowhere(run, h
     assert key != other
     assert open_session(key, public=True)[0].runs == ann.runs != bob.runs
     assert owner().find("one").folder == made.folder
-    assert ann.find("one") is bob.find("one") is nobody().find("one") is None
+    assert ann.find("one") is bob.find("one") is None
     ann.runs.mkdir(parents=True)
     (ann.runs / "hers").mkdir()
     (ann.runs / "hers" / "run.json").write_text((made.folder / "run.json").read_text())
@@ -294,6 +293,57 @@ def test_visitors_have_runs_of_their_own_by_a_key_that_is_written_nowhere(run, h
     assert key not in "".join(str(path) for path in home.rglob("*"))
     for wrong in ("short", "../" * 20, "x" * 44, 7, ["a"], key + "\n"):
         assert open_session(wrong, public=True)[0].runs != ann.runs
+
+
+def test_a_page_whose_session_gradio_has_forgotten_goes_on_as_the_same_person(run, home):
+    ann, key = open_session("", public=True)
+    ann.runs.mkdir(parents=True)
+    run(STARTED, name="hers").folder.rename(ann.runs / "hers")
+    page = walk.build(public=True)
+    (sidebar,) = [block._id for block in page.blocks.values() if getattr(block, "elem_id", None) == "sidebar"]
+    (opened,) = [each for each in page.fns.values() if (sidebar, "expand") in each.targets]
+    told = opened.fn(None, key, "hers")
+    changed = {part.elem_id: value for part, value in told.items() if getattr(part, "elem_id", None)}
+    assert 'data-run="hers" aria-current="true"' in changed["runs"]
+    assert changed["me"] == key
+    assert "Sign in with a token" in changed["who"], "nobody is signed in any more"
+    (session,) = [value for value in told.values() if getattr(value, "runs", None) == ann.runs]
+    assert len(opened.fn(session, key, "hers")) == 1, "nothing but the list, where the session is there"
+    assert "hers" not in str(opened.fn(None, "", "hers"))
+
+
+def test_a_run_that_is_opened_brings_its_data_and_settings_along(run, sides):
+    given = sources.settings_in(["target=side", "metric=auc"])
+    made = run(STARTED, arch="resnet18", tta=2)
+    asked = json.loads((made.folder / "run.json").read_text())
+    asked["competition"] = json.loads(sources.competition_of(sides, given).model_dump_json())
+    (made.folder / "run.json").write_text(json.dumps(asked))
+    session = owner()
+    changed = choose_step.first_shown(session, False, "one", "sample")
+    assert changed["chosen"].split("\n")[0] == f"folder:{sides}"
+    assert set(changed["chosen"].split("\n")[1:]) >= {"metric=auc"}
+    assert (changed["arch"], changed["sizes"], changed["tta"]) == ("resnet18", "16", 2)
+    assert "x, y" in changed["understood"]
+    again = choose_step.chosen_competition(session, False, changed["chosen"])
+    assert (again.classes, again.metric.name) == (["x", "y"], "auc")
+    assert "understood" not in choose_step.shown_of_run(session, False, "one", changed["chosen"]), "it is there already"
+    assert choose_step.first_shown(session, False, "one", changed["chosen"]) == {}
+    visitor, _ = open_session("", public=True)
+    assert choose_step.shown_of_run(visitor, True, "one", "sample") == {}
+
+
+def test_files_to_download_are_copied_anew_where_gradio_has_deleted_them(run):
+    done = {"event": "run_done", "seconds": 1.0, "scores": {}, "kept_best": False}
+    made = run(STARTED, done)
+    (made.folder / "submission.csv").write_text("id,label\n1,2\n")
+    seen = seen_by_a_page(made)
+    first = seen.changes(course.VIEWS_OF_A_RUN, "")
+    copy, mark = Path(first["submission"]["value"]), seen.watch.mark
+    assert seen.changes(course.VIEWS_OF_A_RUN, first["seen"]) == {}
+    copy.unlink()
+    assert seen.watch.mark != mark, "the page's pulse notices"
+    again = seen.changes(course.VIEWS_OF_A_RUN, first["seen"])
+    assert Path(again["submission"]["value"]).read_text() == "id,label\n1,2\n"
 
 
 @pytest.mark.parametrize(
@@ -614,7 +664,7 @@ def test_buttons_are_there_where_they_make_sense(run, monkeypatch, last, state, 
     parts = seen.changes(course.VIEWS_OF_A_RUN, "")
     assert seen.watch.state == state
     assert {name for name in ("stop", "keep", "resume") if parts[name]["visible"]} == visible
-    assert parts["start"]["interactive"] == parts["resume"]["visible"] or state == "done"
+    assert parts["start"]["interactive"], "another run waits in line"
     assert "<memory>" not in parts["now"]
 
 
@@ -663,7 +713,7 @@ def test_the_result_is_told_in_a_sentence(run):
     made = run(STARTED, ready, step(8), {"event": "run_done", "seconds": 3, "scores": scores})
     (made.folder / "submission.csv").write_text("id,label\n" + "".join(f"{n},{n % 10}\n" for n in range(20)))
     parts = seen_by_a_page(made).changes(course.VIEWS_OF_A_RUN, "")
-    assert "The network names 95.6% of the test images" in parts["result"]
+    assert "The network gets 95.6% of the test images" in parts["result"]
     assert "450 images" in parts["result"]
     assert "the first 6 of 20 rows" in parts["head"]
     assert "1 image cannot be used and is set aside: 7 (empty file)" in parts["notes"]

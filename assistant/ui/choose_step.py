@@ -18,8 +18,8 @@ from assistant.competition import Competition, CompetitionError
 from assistant.runs import RunError
 from assistant.sources import competition_of, settings_in
 from assistant.ui import explore_step, findings, folder, form, kaggle_step
-from assistant.ui.jobs import in_words
-from assistant.ui.look import alert
+from assistant.ui.jobs import TROUBLE, in_words
+from assistant.ui.look import alert, empty
 from assistant.ui.session import Session
 
 __all__ = [
@@ -29,10 +29,13 @@ __all__ = [
     "choose",
     "chosen_competition",
     "correct",
+    "downloaded",
     "read",
     "read_again",
     "first_shown",
     "sample_shown",
+    "shown_of_run",
+    "welcome",
 ]
 
 KAGGLE, SAMPLE, FOLDER = "kaggle", "sample", "folder"
@@ -41,28 +44,52 @@ Changes = dict[str, Any]
 _ONE = threading.Lock()
 
 
-def choose(session: Session, choice: str) -> Changes:
-    """Shows what the choice needs."""
+def choose(session: Session, choice: str, chosen: str) -> Changes:
+    """Shows what the choice needs; what Kaggle has to be asked comes after that, in `welcome`."""
     changed: Changes = {
         "path_row": gr.update(visible=choice == FOLDER),
         "kaggle_column": gr.update(visible=choice == KAGGLE),
-        "on_0": gr.update(visible=choice != KAGGLE),
+        "on_0": gr.update(visible=choice != KAGGLE or _kaggles(chosen) in session.folders),
         "choice_trouble": "",
     }
-    return changed | (kaggle_step.welcome(session) if choice == KAGGLE else {})
+    return changed | ({"found": empty("Asking Kaggle …")} if choice == KAGGLE and session.kaggle is None else {})
+
+
+def welcome(session: Session, choice: str) -> Changes:
+    """Who is at Kaggle, and what it has, where that was chosen."""
+    if choice != KAGGLE:
+        return {}
+    return {"found": empty(kaggle_step.SEARCHED)} | kaggle_step.welcome(session) if session.kaggle is None else {}
+
+
+def _kaggles(chosen: str) -> str:
+    """The competition's name in such a text, where it is one of Kaggle's."""
+    return (chosen or "").split("\n")[0].removeprefix(f"{KAGGLE}:") if (chosen or "").startswith(f"{KAGGLE}:") else ""
 
 
 def read(session: Session, public: bool, choice: str, chosen: str, path: str, settings: str) -> Changes:
-    """Reads what was chosen, as the settings for it overrule it, and goes on to the next step; stays where that fails."""
+    """Reads what was chosen, as the settings for it overrule it, and goes on to the next step; stays where that fails. Of
+    Kaggle's that is what was downloaded and chosen before."""
+    session.moved_on = True
+    place = _place(choice, _kaggles(chosen) if choice == KAGGLE else path, settings)
+    if place.split("\n")[0] != (chosen or "").split("\n")[0]:  # settings were for what was read before
+        place = place.split("\n")[0]
+    return _read(session, public, place, chosen)
+
+
+def downloaded(session: Session, public: bool, slug: str, chosen: str) -> Changes:
+    """Reads what has just been downloaded, and goes on; settings for that very competition stay."""
+    given = (chosen or "").split("\n")[1:] if _kaggles(chosen) == slug else []
+    return _read(session, public, "\n".join([f"{KAGGLE}:{slug}", *given]), chosen)
+
+
+def _read(session: Session, public: bool, place: str, chosen: str) -> Changes:
     session.has_read = True
     try:
-        place = _place(choice, path, settings)
-        if place.split("\n")[0] != (chosen or "").split("\n")[0]:  # settings were for what was read before
-            place = place.split("\n")[0]
         changed = _understood(session, public, place, chosen)
     except Exception as error:
         return {"choice_trouble": alert(in_words(error)), "understood": alert(in_words(error)), "chosen": ""}
-    return changed | {"walk": gr.Walkthrough(selected=EXPLORE)}
+    return changed | {"walk": gr.Walkthrough(selected=EXPLORE), "on_0": gr.update(visible=True)}
 
 
 def read_again(session: Session, public: bool, chosen: str, settings: str) -> Changes:
@@ -134,10 +161,43 @@ def chosen_competition(session: Session, public: bool, chosen: str) -> Competiti
     raise RunError("nothing has been chosen: choose a competition, the sample or a folder at step 1")
 
 
-def first_shown(session: Session) -> Changes:
-    """What was understood of the sample, which is chosen at first; nothing where something has been read by now."""
+def first_shown(session: Session, public: bool, address: str, chosen: str) -> Changes:
+    """What was understood of what the page's run is of, else of the sample, which is chosen at first; nothing where
+    something has been read by now."""
+    if session.has_read:
+        return {}
+    changed = shown_of_run(session, public, address, chosen)
+    if changed:
+        return changed
     understood = sample_shown()
     return {} if session.has_read else {"understood": understood}
+
+
+def shown_of_run(session: Session, public: bool, address: str, chosen: str) -> Changes:
+    """Puts the data and the settings of that run into the steps before it, so that the page is about one thing."""
+    run = session.find(address)
+    if run is None:
+        return {}
+    try:
+        asked = run.asked()
+    except RunError:
+        return {}
+    competition = asked.competition
+    given = {finding.field: finding.said for finding in competition.evidence if "you said so" in finding.why}
+    settings = [f"{name}={value}" for name, value in given.items() if value]
+    source = SAMPLE if competition.sample else f"{FOLDER}:{competition.folder}"
+    if public and not competition.sample:  # its data may be had by whom Kaggle gives it to, in this session
+        source = f"{KAGGLE}:{competition.slug}"
+    place, values = "\n".join([source, *settings]), form.values_of(asked.options)
+    if place == chosen and session.has_read:
+        return values
+    session.has_read = True
+    try:
+        understood = sample_shown() if source == SAMPLE and not settings else folder.shown(competition, given)
+    except TROUBLE as error:
+        understood = alert(f"The data of this run cannot be shown: {in_words(error)}")
+    shown: Changes = {"understood": understood, "chosen": place, "settings": "; ".join(settings)}
+    return shown | values | explore_step.forget(session)
 
 
 def sample_shown() -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from assistant import plots
+from assistant.settings import zero_gpu
 from assistant.ui.ending import RESULT_AWAITED, VIEWS_AT_THE_END, in_words
 from assistant.ui.look import alert, empty, plot, table, text
 from assistant.ui.watch import View, Watch
@@ -59,8 +60,9 @@ def steps(titles: Sequence[tuple[str, str]], done: int, going_on: bool, fold: st
 def now_line(says: str, figures: str = "", share: float = 0.0, which: str = "", more: str = "") -> str:
     """Where a run is: words, figures, a bar, and which run it is."""
     percent = _percent(share)
+    told = ' role="status"' if share >= 1 else ""  # that it is done is said aloud; what changes each second is not
     return (
-        f'<div class="now"><div class="line"><strong>{text(says)}</strong><span class="figures">{text(figures)}</span></div>'
+        f'<div class="now"><div class="line"><strong{told}>{text(says)}</strong><span class="figures">{text(figures)}</span></div>'
         '<div class="bar" role="progressbar" aria-label="progress" aria-valuemin="0" '
         f'aria-valuemax="100" aria-valuenow="{percent}">'
         f'<i style="width:{percent}%"></i></div>{more}<div class="which">{text(which)}</div></div>'
@@ -155,6 +157,7 @@ def _going_on(watch: Watch) -> tuple[str, str, float]:
         figures = [stage, f"{share:.0%}", *figures]
         if batch.seconds_left is not None:
             figures.insert(2, f"{clock(max(batch.seconds_left - (time.time() - batch.t), 0))} left")
+        figures += _measured(batch)
     if watch.stopping:
         says = "Keeping the best weights and going on to predict" if watch.stopping["keep_best"] else "Stopping"
     elif watch.state == "paused":
@@ -167,6 +170,18 @@ def _going_on(watch: Watch) -> tuple[str, str, float]:
         fold = f"Fold {step.fold + 1} of {step.folds}, step" if step.folds > 1 else "Step"
         says = f"{fold} {step.step} of {step.of}: {step.title}"
     return says, " · ".join(figures), share
+
+
+def _measured(batch: events.Batch) -> list[str]:
+    """Pace, rate and memory, where a batch tells them."""
+    told = []
+    if batch.images_per_second:
+        told.append(f"{batch.images_per_second:,.0f} images/s")
+    if batch.lr:
+        told.append(f"rate {batch.lr:.1e}")
+    if batch.memory:
+        told.append(f"{batch.memory / 1e9:.1f} GB on the GPU")
+    return told
 
 
 def _in_line(watch: Watch, ahead: int) -> str:
@@ -200,7 +215,7 @@ def _epochs(watch: Watch) -> str:
         return f'<div class="scroll tall">{empty(AWAITED["epochs"])}</div>'
     names = list(epochs[-1][1].metrics)
     folded = any(key[0] for key, _ in epochs)
-    rows = []
+    rows, best = [], {fold: epoch for (fold, *_), epoch in epochs if epoch.best}  # of each fold the last one
     for (fold, *_), epoch in reversed(epochs):
         scores = [_number(epoch.metrics.get(name)) for name in names]
         row: list[Any] = [fold + 1] if folded else []
@@ -211,8 +226,12 @@ def _epochs(watch: Watch) -> str:
             _number(epoch.valid_loss),
             *scores,
         ]
-        row += ["" if epoch.lr is None else f"{epoch.lr:.1e}", clock(epoch.seconds), "best" if epoch.best else ""]
-        rows.append([None, *row] if epoch.best else row)
+        row += [
+            "" if epoch.lr is None else f"{epoch.lr:.1e}",
+            clock(epoch.seconds),
+            "best" if epoch is best.get(fold) else "better" if epoch.best else "",
+        ]
+        rows.append([None, *row] if epoch is best.get(fold) else row)
     columns = ["fold"] if folded else []
     columns += ["step", "epoch", "train loss", "valid loss", *(in_words(name) for name in names), "rate", "time", ""]
     return table(columns, rows, "Epochs, the latest first", "tall")
@@ -301,7 +320,8 @@ VIEWS_OF_A_RUN: dict[str, View] = {
     "resume": _update(
         lambda watch: {"visible": watch.state in ("stopped", "failed") or watch.waits, "interactive": True}
     ),
-    "start": _update(lambda watch: {"interactive": watch.ends}),
+    # another run waits in line; on ZeroGPU a run goes on only while its page shows it
+    "start": _update(lambda watch: {"interactive": watch.ends or not zero_gpu()}),
     "steps": _html(_steps),
     "epochs": _html(_epochs),
     "notes": _html(_notes),

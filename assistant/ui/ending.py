@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import time
 from collections.abc import Callable, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -59,7 +61,7 @@ def _said(score: float | None, name: str, view: str) -> str:
         else "the validation images"
     )
     if name == "accuracy":
-        return f"The network names {_score(score, name)} of {where} rightly."
+        return f"The network gets {_score(score, name)} of {where} right."
     return f"The network's {in_words(name)} is {_score(score, name)} on {where}."
 
 
@@ -103,7 +105,7 @@ def _head(watch: Watch, done: events.RunDone) -> str:
         "slim",
     )
     next_step = (
-        "That was the sample. The folder of a competition goes the same way."
+        "That was the sample. A competition goes the same way: choose one at step 1."
         if watch.asked.competition.sample
         else "It was checked against the competition's template: hand it in below, or download it."
     )
@@ -125,10 +127,13 @@ def _file(name: str) -> View:
         there = watch.state == "done" and path.is_file()
 
         def make() -> Any:
-            value = save_file_to_cache(path, get_upload_folder()) if there else None
-            return gr.update(value=value, visible=there)
+            if not there:
+                return gr.update(value=None, visible=False)
+            watch.copies[name] = Path(save_file_to_cache(path, get_upload_folder()))
+            return gr.update(value=str(watch.copies[name]), visible=True)
 
-        return (there, path.stat().st_mtime_ns if there else 0), make
+        gone = name in watch.copies and not watch.copies[name].is_file()
+        return (there, path.stat().st_mtime_ns if there else 0, time.monotonic() if gone else 0), make
 
     return view
 
@@ -138,12 +143,24 @@ def _row_to_hand_in(watch: Watch) -> tuple[Any, Callable[[], Any]]:
     return visible, lambda: gr.update(visible=visible)
 
 
+def _look_again(watch: Watch) -> tuple[Any, Callable[[], Any]]:
+    """A way to watch for a score that nobody has seen yet."""
+    visible = watch.state == "done" and submit_step.waits(watch.run)
+    return visible, lambda: gr.update(visible=visible)
+
+
+def _button_to_hand_in(watch: Watch) -> tuple[Any, Callable[[], Any]]:
+    return watch.run.name, lambda: gr.update(interactive=True, value=submit_step.HAND_IN)
+
+
 VIEWS_AT_THE_END: dict[str, View] = {
     "result": _at_the_end(empty(RESULT_AWAITED), _result),
     "head": _at_the_end(empty(submit_step.NO_RUN), _head),
     "checked": _at_the_end("", lambda watch, done: submit_step.checked(watch)),
     "handed_in": _handed_in,
     "hand_in_row": _row_to_hand_in,
+    "hand_in": _button_to_hand_in,
+    "look_again": _look_again,
     "submission": _file("submission.csv"),
     "report": _file("report.html"),
 }

@@ -38,11 +38,11 @@ def build() -> Changes:
     made: Changes = {"understood": gr.HTML(empty(AWAITED), js_on_load=findings.ON_LOAD, elem_id="understood")}
     made["not_so"] = gr.HTML("", elem_id="not-so")
     with (
-        gr.Accordion("The same in words, as --set says it", open=False, elem_id="in-words"),
+        gr.Accordion("The settings as text", open=False, elem_id="in-words"),
         gr.Row(equal_height=False, elem_classes="path"),
     ):
         made["settings"] = gr.Textbox(
-            label="Not so?",
+            label="Settings",
             placeholder="labels=train.csv:breed; metric=auc",
             info=f"Overrules what was read: {few(list(SETTINGS), 12)}.",
             max_lines=1,

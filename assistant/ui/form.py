@@ -11,11 +11,11 @@ from pydantic import ValidationError
 from assistant.runs import Options, RunError
 from assistant.sample import OPTIONS
 from assistant.settings import zero_gpu
+from recipes.architectures import ARCHITECTURES
 
-__all__ = ["FIELDS", "NAMED", "build", "defaults", "options", "start_label"]
+__all__ = ["FIELDS", "NAMED", "build", "defaults", "options", "start_label", "values_of"]
 
 NAMED = {"eight_steps": "the eight steps", "five_steps": "the five steps", "one_cycle": "one cycle"}
-ARCHS = ["resnet34", "resnext50_32x4d", "convnext_tiny", "efficientnet_b0", "mobilenetv2_100", "vit_small_patch16_224"]
 STYLES = [
     ("Plain: no flips (digits, text)", "plain"),
     ("Side-on: left-right flips (photos)", "side_on"),
@@ -60,7 +60,7 @@ def build() -> dict[str, Any]:
     )
     with gr.Row():
         made["arch"] = gr.Dropdown(
-            [OPTIONS["arch"], *ARCHS],
+            [OPTIONS["arch"], *(each.name for each in ARCHITECTURES)],
             value=values["arch"],
             label=LABELS["arch"],
             info=_help("arch"),
@@ -81,7 +81,11 @@ def build() -> dict[str, Any]:
 def defaults(sample: bool) -> dict[str, Any]:
     """What the form holds at first: the sample's own settings, or those for photos with pretrained weights."""
     photos = {"sizes": [128] if zero_gpu() else [128, 224]}
-    chosen = Options.model_validate(OPTIONS if sample else photos)
+    return values_of(Options.model_validate(OPTIONS if sample else photos))
+
+
+def values_of(chosen: Options) -> dict[str, Any]:
+    """What the form holds for these options."""
     values = chosen.model_dump(include=set(FIELDS))
     words = {name: "" if values[name] is None else str(values[name]) for name in UNSET}
     return values | words | {"sizes": ",".join(map(str, chosen.sizes))}

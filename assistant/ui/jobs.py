@@ -25,10 +25,11 @@ def in_words(error: BaseException) -> str:
 
 
 class Job:
-    """One piece of work in a thread of its own. `now` is what it told last, `line` its last words; `state` how it is,
-    `result` or `error` how it ended."""
+    """One piece of work in a thread of its own. `about` names what it is for, `now` is what it told last, `line` its last
+    words; `state` how it is, `result` or `error` how it ended."""
 
-    def __init__(self, work: Callable[[Job], Any]):
+    def __init__(self, work: Callable[[Job], Any], about: str = ""):
+        self.about = about
         self.now: Any = None
         self.line = self.error = ""
         self.result: Any = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -19,9 +20,22 @@ from assistant.ui.look import alert, empty, text
 from assistant.ui.session import Session
 from recipes.progress import clock
 
-__all__ = ["CSS", "build", "check_again", "download", "look_at", "progress", "search", "sign_in", "sign_out", "welcome"]
+__all__ = [
+    "CSS",
+    "SIGNED",
+    "build",
+    "check_again",
+    "download",
+    "look_at",
+    "progress",
+    "search",
+    "sign_in",
+    "sign_out",
+    "welcome",
+]
 
 Changes = dict[str, Any]
+SIGNED = ("who", "sign_row", "sign_out", "search_column", "token")  # the parts that say who is signed in
 # a card of the search results, or the link in it, names the competition that is meant
 CHOOSE_CARD = """element.addEventListener("click", (event) => {
   const card = event.target.closest("[data-slug]");
@@ -89,9 +103,9 @@ def build() -> dict[str, Any]:
     return made
 
 
-def welcome(session: Session) -> Changes:
-    """What is shown when Kaggle is chosen: on a machine of one's own, who its token belongs to."""
-    if session.kaggle is not None or not session.owner:
+def welcome(session: Session, ask: bool = True) -> Changes:
+    """What is shown when Kaggle is chosen: on a machine of one's own, who its token belongs to (where Kaggle may be asked)."""
+    if session.kaggle is not None or not session.owner or session.left_kaggle or not ask:
         return _who(session)
     try:
         found = found_here()
@@ -116,6 +130,7 @@ def sign_in(session: Session, token: str) -> Changes:
 def sign_out(session: Session) -> Changes:
     """Forgets the person."""
     session.sign_out()
+    session.left_kaggle = True
     return _who(session) | {"found": empty(SEARCHED), "about": "", "fetching": ""} | _buttons(session)
 
 
@@ -146,7 +161,8 @@ def look_at(session: Session, slug: object) -> Changes:
     except Exception as error:
         session.outlook = None
         return {"about": alert(in_words(error)), "fetching": ""} | _buttons(session)
-    return {"about": _outlook(session.outlook), "fetching": ""} | _buttons(session)
+    going_on = session.fetching is not None and session.fetching.state == "running"
+    return {"about": _outlook(session.outlook)} | ({} if going_on else {"fetching": ""}) | _buttons(session)
 
 
 def check_again(session: Session) -> Changes:
@@ -163,10 +179,12 @@ def download(session: Session) -> Changes:
 
     def work(job: Job) -> Any:
         mine = kaggle.listening(job.say, job.should_stop)
-        session.folders[slug] = fetch(mine, slug, report=job.tell, should_stop=job.should_stop)
+        folders[slug] = fetch(mine, slug, report=job.tell, should_stop=job.should_stop)
         return slug
 
-    session.fetching = Job(work)
+    folders = session.folders  # of this person: whoever signs in next has others
+    session.moved_on = False
+    session.fetching = Job(work, slug)
     return {"fetching": _going_on(session.fetching), "beside": gr.update(active=True)} | _buttons(session)
 
 
@@ -178,6 +196,11 @@ def progress(session: Session, ready: Callable[[str], Changes]) -> Changes:
     if job.state == "running":
         return {"fetching": _going_on(job)}
     session.fetching = None
+    if job.state == "done" and session.outlook is not None and session.outlook.listed.slug == job.result:
+        session.outlook = replace(session.outlook, fetched=session.folders.get(job.result))
+    if job.state == "done" and session.moved_on:
+        said = empty(f"The data of {job.result} is here: “Use this data” goes on with it.")
+        return {"fetching": said} | _buttons(session)
     if job.state == "done":
         return {"fetching": ""} | _buttons(session) | ready(job.result)
     said = alert(job.error) if job.error else empty("Stopped. What has come is kept: the download goes on from there.")
@@ -280,7 +303,7 @@ def _going_on(job: Job) -> str:
     now: Stage | None = job.now
     if now is None:
         return now_line("Asking Kaggle for the data", which=job.line)
-    verb = "Downloading" if now.stage == "download" else f"Unpacking {now.name}"
+    verb = f"Downloading {job.about}" if now.stage == "download" else f"Unpacking {now.name} of {job.about}"
     total = f" of {megabytes(now.total_bytes)}" if now.total_bytes else ""
     figures = [f"{megabytes(now.done_bytes)}{total}"]
     figures += [f"{now.bytes_per_second / 1e6:.1f} MB/s"] if now.bytes_per_second else []

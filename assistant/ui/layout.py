@@ -12,7 +12,7 @@ from assistant.ui.choose_step import FOLDER, KAGGLE, SAMPLE
 from assistant.ui.look import heading
 from assistant.ui.watch import steps_of
 
-__all__ = ["CHOOSE", "TITLES", "six_steps"]
+__all__ = ["CHOOSE", "RECIPE", "TITLES", "six_steps"]
 
 CHOOSE, EXPLORE, RECIPE, TRAIN, RESULTS, SUBMIT = range(6)
 TITLES = ("Choose", "Explore", "Recipe", "Train", "Results", "Submit")
@@ -67,7 +67,7 @@ def _choose(public: bool) -> dict[str, Any]:
 def _explore() -> dict[str, Any]:
     with (
         gr.Step(TITLES[EXPLORE], id=EXPLORE),
-        _step(EXPLORE, "What was understood, and why; each of it can be overruled."),
+        _step(EXPLORE, "What was understood, and why. You can change every answer."),
     ):
         return explore_step.build() | _ways(EXPLORE, "Choose the recipe")
 
@@ -105,4 +105,8 @@ def _results() -> dict[str, Any]:
 
 def _submit() -> dict[str, Any]:
     with gr.Step(TITLES[SUBMIT], id=SUBMIT), _step(SUBMIT, "The file, its check against the template, and its score."):
-        return submit_step.build() | _ways(SUBMIT)
+        made = submit_step.build()
+        with gr.Row(elem_classes="buttons ways"):
+            made["back_5"] = gr.Button("Back", elem_id="back-5", size="md")
+            made["again"] = gr.Button("Another run", elem_id="again", size="md")
+        return made

@@ -74,7 +74,7 @@ def text(value: object) -> str:
 
 def heading(number: int, title: str, words: str) -> str:
     """A section's heading with its number, and what is done there."""
-    return f'<h2 class="head"><span class="number">{number}</span>{text(title)}</h2><p class="lead">{text(words)}</p>'
+    return f'<h2 class="head" tabindex="-1"><span class="number">{number}</span>{text(title)}</h2><p class="lead">{text(words)}</p>'
 
 
 def empty(words: str) -> str:
@@ -125,6 +125,7 @@ CSS = """
 #top p { margin-top: 6px; color: var(--body-text-color-subdued); font-size: 16px; max-width: 62ch; }
 .section { background: var(--block-background-fill); border: 1px solid var(--border-color-primary);
   border-radius: 14px; padding: 22px 24px 24px !important; gap: 14px !important; scroll-margin-top: 12px; }
+.head:focus { outline: none; }
 .head { display: flex; align-items: center; gap: 12px; font-size: 20px; font-weight: 650; line-height: 1.25;
   color: var(--body-text-color); }
 .number { flex: none; display: inline-grid; place-items: center; width: 28px; height: 28px; border-radius: 50%;
@@ -180,7 +181,6 @@ CSS = """
 .now .which { color: var(--body-text-color-subdued); font-size: 13px; min-height: 1.5em; overflow-wrap: anywhere; }
 .bar { height: 8px; border-radius: 4px; background: var(--border-color-primary); overflow: hidden; }
 .bar i { display: block; height: 100%; border-radius: 4px; background: var(--primary-500); }
-#start { flex-wrap: wrap; column-gap: .5em; } #start:disabled::after { content: "(a run is going on below)"; }
 .buttons { gap: 10px !important; flex-wrap: wrap !important; }
 .buttons > button { flex: 0 1 auto !important; min-width: 120px !important; }
 .course { align-items: stretch; gap: 24px !important; }

@@ -65,6 +65,9 @@ def wire(parts: dict[str, Any], of: Any, find: Callable[..., Run | None], person
         yield {parts["predict_answers"]: empty(f"Looking at {len(files or [])} pictures …")}
         yield {parts["predict_answers"]: ask(find(name, *whose), files), parts["predict_files"]: None}
 
+    of.change(
+        lambda: empty(AWAITED), None, [parts["predict_answers"]], api_visibility="private", show_progress="hidden"
+    )
     parts["predict_files"].upload(
         asked,
         [of, parts["predict_files"], *person],

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from assistant.as_code import as_command, as_python
+from assistant.competition import Competition
 from assistant.planned import counts_of
 from assistant.runs import Options
 from assistant.ui import form, preview, zero
@@ -33,7 +34,8 @@ def build() -> Changes:
     """The components by name."""
     if note := zero.words():
         gr.HTML(note, elem_id="zero")
-    made = form.build()
+    subject = gr.HTML("", elem_id="subject")
+    made = form.build() | {"subject": subject}
     gr.HTML(_costs())
     made["trouble"] = gr.HTML("", elem_id="trouble")
     with gr.Accordion("What it will do", open=True, elem_id="foreseen"):
@@ -56,17 +58,33 @@ def foreseen(session: Session, public: bool, chosen: str, picture: float | None,
     try:
         asked = form.options(dict(zip(form.FIELDS, values)))
         competition = chosen_competition(session, public, chosen)
+        from recipes.network import check_name
+
+        check_name(asked.arch)
         source, *settings = chosen.split("\n")
         source = source.partition(":")[2] or SAMPLE
+        measuring = session.measuring is not None and session.measuring.state == "running"
         return {
+            "subject": _subject(competition),
             "trouble": "",
+            **({} if measuring else {"takes": empty(MEASURED)}),
             "schedule": preview.schedule_shown(asked, counts_of(competition, asked)),
             "views": preview.augmentation_shown(competition, asked, int(picture or 0)),
             "command": as_command(source, asked, settings, sample=competition.sample),
-            "python": as_python(session.folders.get(source, source), asked, settings),
+            "python": as_python(session.folders.get(source, source) if session.owner else source, asked, settings),
         }
     except Exception as error:
         return {"trouble": alert(in_words(error))}
+
+
+def _subject(competition: Competition) -> str:
+    """What the recipe is for."""
+    many = len(competition.classes)
+    asked = {"single_label": f"{many:,} classes", "multi_label": f"{many:,} tags"}.get(
+        competition.task, "numbers to predict"
+    )
+    told = f"{competition.train_images:,} images with labels, {asked}, scored by {competition.metric.name.replace('_', ' ')}"
+    return f'<p class="said">For <b>{text(competition.title)}</b>: {text(told)}.</p>'
 
 
 def measure(session: Session, public: bool, chosen: str, *values: Any) -> Changes:

@@ -114,7 +114,9 @@ def wire(parts: dict[str, Any], find: Find, mine: Callable[..., Sequence[Run]], 
     opened += ["results_runs", "results_compared"]
     parts["results_of"].change(**on(lambda find, mine, name: shown(find(name), mine), ["results_of"], opened))
     choice = {"outputs": [parts["results_view"]], "api_visibility": "private", "show_progress": "hidden"}
-    parts["results_kind"].input(lambda kind: kind or gr.skip(), [parts["results_kind"]], **choice)
+    parts["results_kind"].input(
+        lambda kind: kind or gr.skip(), [parts["results_kind"]], **choice, trigger_mode="always_last"
+    )
     parts["results_matrix"].select(
         pressed, None, [parts["results_view"], parts["results_kind"]], api_visibility="private", show_progress="hidden"
     ).then(None, None, None, js=TO_THE_PICTURES, api_visibility="private")
@@ -127,7 +129,7 @@ def wire(parts: dict[str, Any], find: Find, mine: Callable[..., Sequence[Run]], 
     compares = on(
         lambda find, mine, names: {"results_compared": compared(find, names)}, ["results_runs"], ["results_compared"]
     )
-    parts["results_runs"].input(**compares)
+    parts["results_runs"].input(**compares, trigger_mode="always_last")
 
 
 def for_a_watch(watch: Watch) -> tuple[Any, Callable[[], Any]]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from assistant.ui.galleries import Looked
     from assistant.ui.jobs import Job
 
-__all__ = ["AT_ONCE", "Session", "nobody", "open_session"]
+__all__ = ["AT_ONCE", "Session", "open_session"]
 
 AT_ONCE = 3  # runs of one visitor that may train or wait for it
 
@@ -37,7 +37,8 @@ _KEY = re.compile(r"[A-Za-z0-9_-]{43}")
 @dataclass(eq=False)
 class Session:
     """One open page's person: where their runs lie, who they are at Kaggle, what Kaggle gave them, and what is going on
-    beside the page."""
+    beside the page. Gradio forgets it after a day, or when a machine slept: the page then gets a new one by its key,
+    with the same runs and nobody signed in."""
 
     owner: bool
     runs: Path
@@ -45,12 +46,15 @@ class Session:
     outlook: Outlook | None = None
     folders: dict[str, Path] = field(default_factory=dict)
     has_read: bool = False  # whether a competition was read on this page
+    moved_on: bool = False  # whether the person has gone elsewhere since the download began
+    left_kaggle: bool = False  # whether the person signed out: this machine's own token is not taken again
     fetching: Job | None = None
     starting: Job | None = None
     looking: Job | None = None
     looked: Looked | None = None
     measuring: Job | None = None
     handing_in: Job | None = None
+    asked_again: str = ""  # the run whose submission is handed in once more where the button is pressed again
 
     def __repr__(self) -> str:
         return f"Session({self.runs.name!r})"
@@ -76,21 +80,19 @@ class Session:
 
     def sign_out(self) -> None:
         """Forgets who it is at Kaggle, and what that person was given."""
+        for job in (self.fetching, self.handing_in):
+            if job is not None:
+                job.stop()
         if self.kaggle is not None:
             self.kaggle.close()
         self.kaggle, self.outlook, self.folders = None, None, {}
 
     def close(self) -> None:
         """The page is gone: what goes on beside it ends, and the token is forgotten."""
-        for job in (self.fetching, self.looking, self.measuring):
+        for job in (self.looking, self.measuring):
             if job is not None:
                 job.stop()
         self.sign_out()
-
-
-def nobody() -> Session:
-    """Somebody who has not opened the page: no runs, no folders."""
-    return Session(False, visitors_folder() / "nobody" / "runs")
 
 
 def open_session(key: object, public: bool) -> tuple[Session, str]:

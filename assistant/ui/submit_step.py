@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
+from filelock import FileLock, Timeout
 
 from assistant.runs import Run, RunError, as_json, list_runs
 from assistant.submission import check
@@ -14,10 +17,12 @@ from assistant.ui.look import alert, empty, table, text
 from assistant.ui.session import Session
 from assistant.ui.watch import Watch
 
-__all__ = ["CSS", "board", "build", "checked", "hand_in", "progress", "scores"]
+__all__ = ["CSS", "board", "build", "checked", "hand_in", "look_again", "progress", "scores", "waits"]
 
 Changes = dict[str, Any]
 BOARD = 30  # runs that the table shows
+HAND_IN = "Hand in to Kaggle"
+SIGN_IN = "Nobody is signed in at Kaggle: sign in at step 1, Choose, then come back here."
 NO_RUN = "When a run is done, its submission is checked here and can be handed in."
 
 
@@ -40,8 +45,9 @@ def build() -> Changes:
             min_width=280,
             elem_id="message",
         )
-        made["hand_in"] = gr.Button("Hand in to Kaggle", variant="primary", scale=2, min_width=180, elem_id="hand-in")
+        made["hand_in"] = gr.Button(HAND_IN, variant="primary", scale=2, min_width=180, elem_id="hand-in")
     made["handed_in"] = gr.HTML("", elem_id="handed-in")
+    made["look_again"] = gr.Button("Look for the score", visible=False, size="sm", elem_id="look-again")
     made["board"] = gr.HTML("", elem_id="board")
     return made
 
@@ -61,49 +67,102 @@ def checked(watch: Watch) -> str:
 
 def scores(watch: Watch) -> str:
     """What became of the run's submissions."""
-    return "".join(map(_handed_in, reversed(submissions_of(watch.run))))
+    return _shown(watch.run)
 
 
 def hand_in(session: Session, name: str, message: str) -> Changes:
-    """Hands the run's submission in, and watches for its score beside the page."""
+    """Hands the run's submission in, and watches for its score beside the page. What has been handed in before is handed in
+    again only where the button is pressed a second time."""
     from assistant.submitting import submit, watch
 
     run = session.find(name)
     if run is None:
         return {"handed_in": alert("No run of yours is shown. Choose one from the list of runs.")}
     if session.kaggle is None:
-        return {"handed_in": alert("Nobody is signed in at Kaggle: sign in at step 1, Choose, then come back here.")}
-    if session.handing_in is not None and session.handing_in.state == "running":
+        return {"handed_in": alert(SIGN_IN)}
+    if _going_on(session.handing_in):
         return {}
+    before = [made for made in submissions_of(run) if made.status != "failed"]
+    if before and session.asked_again != name:
+        session.asked_again = name
+        words = "It has been handed in already, and would count once more. Press again to hand it in all the same."
+        return {"handed_in": alert(words) + _shown(run), "hand_in": gr.update(value="Hand in once more")}
+    session.asked_again = ""
     kaggle = session.kaggle
 
     def work(job: Job) -> Submission:
         mine = kaggle.listening(job.say, job.should_stop)
-        made = submit(mine, run, message or "", tell=job.say, should_stop=job.should_stop)
+        with _alone(run):
+            made = submit(mine, run, message or "", tell=job.say, should_stop=job.should_stop)
         return watch(mine, run, made, tell=job.say, should_stop=job.should_stop)
 
-    session.handing_in = Job(work)
+    session.handing_in = Job(work, name)
+    return progress(session, name) | {"message": "", "beside": gr.update(active=True)}
+
+
+def look_again(session: Session, name: str) -> Changes:
+    """Watches once more for the score of the run's latest submission."""
+    from assistant.submitting import watch
+
+    run = session.find(name)
+    pending = [made for made in submissions_of(run) if made.status == "pending"] if run else []
+    if run is None or not pending or _going_on(session.handing_in):
+        return {}
+    if session.kaggle is None:
+        return {"handed_in": alert(SIGN_IN) + _shown(run)}
+    kaggle = session.kaggle
+
+    def work(job: Job) -> Submission:
+        return watch(kaggle.listening(job.say, job.should_stop), run, pending[-1], tell=job.say)
+
+    session.handing_in = Job(work, name)
     return progress(session, name) | {"beside": gr.update(active=True)}
 
 
 def progress(session: Session, name: str) -> Changes:
-    """How the handing in is."""
+    """How the handing in is; a page that shows another run by now is told the table alone."""
     job = session.handing_in
     if job is None:
         return {}
+    here, run = job.about == name, session.find(job.about)
     if job.state == "running":
+        if not here:
+            return {"hand_in": gr.update(interactive=False)}
         line = job.line or "Checking, and asking Kaggle"
         return {
-            "handed_in": f'<p class="said working" role="status">{text(line[:1].upper() + line[1:])} …</p>',
+            "handed_in": f'<p class="said working">{text(line[:1].upper() + line[1:])} …</p>',
             "hand_in": gr.update(interactive=False),
+            "look_again": gr.update(visible=False),
         }
     session.handing_in = None
-    changed: Changes = {"hand_in": gr.update(interactive=True), "message": ""}
-    run = session.find(name)
-    if job.state == "failed":
-        return changed | {"handed_in": alert(job.error)}
-    shown = "".join(map(_handed_in, reversed(submissions_of(run)))) if run else ""
-    return changed | {"handed_in": shown, "board": board(session)}
+    changed: Changes = {"hand_in": gr.update(interactive=True, value=HAND_IN), "board": board(session)}
+    if not here or run is None:
+        return changed
+    trouble = alert(job.error) if job.state == "failed" else ""
+    return changed | {"handed_in": trouble + _shown(run), "look_again": gr.update(visible=waits(run))}
+
+
+def waits(run: Run) -> bool:
+    """Whether the score of one of its submissions has not been seen yet."""
+    return any(made.status == "pending" for made in submissions_of(run))
+
+
+def _going_on(job: Job | None) -> bool:
+    return job is not None and job.state == "running"
+
+
+def _shown(run: Run) -> str:
+    return "".join(map(_handed_in, reversed(submissions_of(run))))
+
+
+@contextlib.contextmanager
+def _alone(run: Run) -> Iterator[None]:
+    """While a run is handed in, no other page hands it in. Raises RunError where one does."""
+    try:
+        with FileLock(run.folder / "submitting.lock", timeout=0):
+            yield
+    except Timeout:
+        raise RunError("this run is being handed in from another page: wait for it there") from None
 
 
 def board(session: Session) -> str:
@@ -115,8 +174,8 @@ def board(session: Session) -> str:
             rows.append(row)
     if not rows:
         return ""
-    columns = ("run", "made with", "metric", "validation", "public", "private", "place")
-    return table(columns, rows, "Validation beside the leaderboard, the latest run first")
+    columns = ("run", "validation", "public", "private", "place", "metric", "made with")
+    return table(columns, rows, "Validation beside the leaderboard, the latest run first", "board")
 
 
 def _row(run: Run) -> list[str] | None:
@@ -135,7 +194,7 @@ def _row(run: Run) -> list[str] | None:
     public = {"pending": "waits", "failed": "refused"}.get(last.status) or _number(last.public) if last else ""
     private = _number(last.private) if last else ""
     place = last.place.in_words() if last and last.place else ""
-    return [told["name"], made, metric.replace("_", " "), _number(value), public, private, place]
+    return [told["name"], _number(value), public, private, place, metric.replace("_", " "), made]
 
 
 def _handed_in(made: Submission) -> str:
@@ -167,4 +226,5 @@ CSS = """
 .passed { color: #15803d; font-weight: 600; } .dark .passed { color: #4ade80; }
 .working { color: var(--body-text-color-subdued) !important; }
 #hand-in-row { align-items: end; }
+@media (max-width: 600px) { .board td:first-child { max-width: 8.5em; overflow: hidden; text-overflow: ellipsis; } }
 """

@@ -68,6 +68,9 @@ def start(session: Session, public: bool, chosen: str, shown: Shown | None, *val
     try:
         asked = form.options(dict(zip(form.FIELDS, values)))
         competition = chosen_competition(session, public, chosen)
+        from recipes.network import check_name
+
+        check_name(asked.arch)
         name = fresh_name(competition.slug)
     except Exception as error:
         return _not_started(in_words(error), shown)

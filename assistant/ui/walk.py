@@ -28,10 +28,11 @@ from assistant.ui import (
     train_step,
     zero,
 )
-from assistant.ui.choose_step import KAGGLE, SAMPLE, choose, chosen_competition, first_shown, read
-from assistant.ui.layout import CHOOSE, TITLES, six_steps
-from assistant.ui.look import text
-from assistant.ui.session import Session, nobody, open_session
+from assistant.ui.choose_step import SAMPLE, choose, chosen_competition, first_shown, read
+from assistant.ui.jobs import in_words
+from assistant.ui.layout import CHOOSE, RECIPE, TITLES, six_steps
+from assistant.ui.look import alert, text
+from assistant.ui.session import Session, open_session
 from assistant.ui.train_step import preview
 
 __all__ = ["build"]
@@ -40,6 +41,8 @@ TICK = {"show_progress": "hidden", "trigger_mode": "once", "concurrency_limit": 
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 QUIET: dict[str, Any] = {"show_progress": "hidden"}
 LATEST: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
+PERSON = ("session", "me")
+FOUND_AGAIN = ("session", "me", *kaggle_step.SIGNED)  # what changes where gradio has forgotten the session
 RUN = (*train_step.VIEWS, "seen", "watch", "address", "walk")  # the parts that a run changes
 
 # The run's name is kept in the page's address, and (for somebody who comes back without it) in the browser, as is the
@@ -63,9 +66,18 @@ NAME_STEPS = f"""() => {{
   const titles = {json.dumps(TITLES)};
   document.querySelectorAll("#walk [data-tab-id]").forEach((step, n) => step.setAttribute("aria-label", titles[n]));
 }}"""
+# On a phone the list of runs covers the page that was asked for.
+CLOSE_ON_A_PHONE = """() => {
+  if (innerWidth <= 768) document.querySelector("#sidebar .toggle-button")?.click();
+}"""
 TO_THE_TOP = """() => {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   window.scrollTo({top: 0, behavior: calm ? "auto" : "smooth"});
+  // the button that was pressed is gone: whoever reads by ear or keyboard goes on at the new step's heading
+  requestAnimationFrame(() => {
+    const head = [...document.querySelectorAll(".section h2.head")].find((each) => each.offsetParent);
+    head?.focus({preventScroll: true});
+  });
 }"""
 CHOOSE_RUN = """element.addEventListener("click", (event) => {
   const run = event.target.closest("[data-run]");
@@ -108,18 +120,27 @@ def _wire(page: gr.Blocks, parts: dict[str, Any], public: bool) -> None:
     which the server keeps."""
 
     def on(function: Callable[..., dict[str, Any]], inputs: Sequence[str], outputs: Sequence[str]) -> dict[str, Any]:
-        def changed(session: Session | None, *given: Any) -> dict[Any, Any]:
-            return by_component(function(session or nobody(), *given), outputs)
+        def changed(session: Session | None, me: str, *given: Any) -> dict[Any, Any]:
+            session, found = again(session, me)
+            return by_component(found | function(session, *given), outputs)
 
-        return {**PRIVATE, "fn": changed, "inputs": some("session", *inputs), "outputs": some(*outputs)}
+        return {**PRIVATE, "fn": changed, "inputs": some(*PERSON, *inputs), "outputs": some(*FOUND_AGAIN, *outputs)}
 
     def clicked(
         name: str, function: Callable[..., dict[str, Any]], outputs: Sequence[str], inputs: Sequence[str] = ()
     ) -> dict[str, Any]:
-        def changed(session: Session | None, event: gr.EventData, *given: Any) -> dict[Any, Any]:
-            return by_component(function(session or nobody(), str(getattr(event, name, "")), *given), outputs)
+        def changed(session: Session | None, me: str, event: gr.EventData, *given: Any) -> dict[Any, Any]:
+            session, found = again(session, me)
+            return by_component(found | function(session, str(getattr(event, name, "")), *given), outputs)
 
-        return {**PRIVATE, "fn": changed, "inputs": some("session", *inputs), "outputs": some(*outputs)}
+        return {**PRIVATE, "fn": changed, "inputs": some(*PERSON, *inputs), "outputs": some(*FOUND_AGAIN, *outputs)}
+
+    def again(session: Session | None, me: str) -> tuple[Session, dict[str, Any]]:
+        """The page's session; where gradio has forgotten it, a new one by the page's key, and what that changes."""
+        if session is not None:
+            return session, {}
+        session, key = open_session(me, public)
+        return session, {"session": session, "me": key} | kaggle_step.welcome(session, ask=False)
 
     def some(*names: str) -> list[Any]:
         return [parts[name] for name in names]
@@ -130,7 +151,11 @@ def _wire(page: gr.Blocks, parts: dict[str, Any], public: bool) -> None:
 
     def opened(address: str, me: str) -> dict[Any, Any]:
         session, key = open_session(me, public)
-        changed = train_step.attach(session, address) | {"session": session, "me": key, "runs": runs_shown(session)}
+        changed = train_step.attach(session, address) | {
+            "session": session,
+            "me": key,
+            "runs": runs_shown(session, address),
+        }
         return by_component(changed, (*RUN, "session", "me", "runs"))
 
     remember = {"fn": None, "inputs": some("address", "me"), "outputs": None, "js": REMEMBER, **PRIVATE}
@@ -140,35 +165,43 @@ def _wire(page: gr.Blocks, parts: dict[str, Any], public: bool) -> None:
     opening.then(**remember)
     page.load(None, None, None, js=NAME_STEPS, **PRIVATE)
     # after the session is there: what a quick person has read by then is not overwritten with the sample
-    opening.then(**on(first_shown, [], ["understood"]), **QUIET)
+    first = on(lambda session, *given: first_shown(session, public, *given), ["address", "chosen"], OF_A_RUN)
+    opening.then(**first, **QUIET)
     parts["address"].change(**remember)
-    parts["sidebar"].expand(**on(lambda session: {"runs": runs_shown(session)}, [], ["runs"]), **QUIET)
-    parts["runs"].click(**clicked("run", train_step.attach, RUN), **QUIET)
-    for name in [name for name in parts if name.startswith(("back_", "on_"))]:
-        if name != "on_0":
-            where = int(name[-1]) + (1 if name.startswith("on_") else -1)
-            # in the browser alone: going from step to step waits for no server, however busy it is
-            to = f"() => ({{__type__: 'update', selected: {where}}})"
-            parts[name].click(None, None, parts["walk"], js=to, **PRIVATE).then(
-                None, None, None, js=TO_THE_TOP, **PRIVATE
-            )
+    listed = on(lambda session, address: {"runs": runs_shown(session, address)}, ["address"], ["runs"])
+    parts["sidebar"].expand(**listed, **QUIET)
+    chosen = parts["runs"].click(**clicked("run", train_step.attach, RUN), **QUIET)
+    chosen.then(None, None, None, js=CLOSE_ON_A_PHONE, **PRIVATE)
+    of_it = on(lambda session, *given: choosing.shown_of_run(session, public, *given), ["address", "chosen"], OF_A_RUN)
+    chosen.then(**of_it, **QUIET)
+    moves = {f"back_{number}": number - 1 for number in range(1, 6)} | {
+        f"on_{number}": number + 1 for number in range(1, 5)
+    }
+    for name, where in (moves | {"again": RECIPE}).items():
+        # in the browser alone: going from step to step waits for no server, however busy it is
+        to = f"() => ({{__type__: 'update', selected: {where}}})"
+        parts[name].click(None, None, parts["walk"], js=to, **PRIVATE).then(None, None, None, js=TO_THE_TOP, **PRIVATE)
     _wire_choosing(parts, on, clicked, public)
     _wire_recipe(parts, on, public)
     _wire_training(parts, on, public)
 
-    def find(name: object, session: Session | None) -> Run | None:
-        return (session or nobody()).find(name)
+    def find(name: object, session: Session | None, me: str) -> Run | None:
+        return again(session, me)[0].find(name)
 
-    results.wire(parts, find, lambda session: list_runs((session or nobody()).runs), some("session"))
-    predict.wire(parts, parts["results_of"], find, some("session"))
+    def mine(session: Session | None, me: str) -> Sequence[Run]:
+        return list_runs(again(session, me)[0].runs)
+
+    results.wire(parts, find, mine, some(*PERSON))
+    predict.wire(parts, parts["results_of"], find, some(*PERSON))
     parts["on_4"].click(**on(lambda session: {"board": submit_step.board(session)}, [], ["board"]), **QUIET)
     parts["hand_in"].click(
-        **on(submit_step.hand_in, ["address", "message"], ["handed_in", "hand_in", "message", "board", "beside"]),
+        **on(submit_step.hand_in, ["address", "message"], HANDING_IN),
         **QUIET,
     )
+    parts["look_again"].click(**on(submit_step.look_again, ["address"], HANDING_IN), **QUIET)
 
     def beside(session: Session, address: str, chosen: str) -> dict[str, Any]:
-        changed = kaggle_step.progress(session, lambda slug: read(session, public, KAGGLE, chosen, slug, ""))
+        changed = kaggle_step.progress(session, lambda slug: choosing.downloaded(session, public, slug, chosen))
         changed |= (
             explore_step.progress(session) | recipe_step.progress(session) | submit_step.progress(session, address)
         )
@@ -182,22 +215,19 @@ def _wire(page: gr.Blocks, parts: dict[str, Any], public: bool) -> None:
         *FETCH_BUTTONS,
         *LOOKED,
         *MEASURED,
-        "handed_in",
-        "hand_in",
-        "message",
-        "board",
-        "beside",
+        *HANDING_IN,
     )
     parts["beside"].tick(**on(beside, ["address", "chosen"], tuple(dict.fromkeys(outputs))), **TICK)
 
 
 FETCH_BUTTONS = ("fetch", "check_again", "stop_fetch")
-SIGNED = ("who", "sign_row", "sign_out", "search_column", "token")
 FOUND = ("found", "page", "more", "fewer", "about", "fetching", *FETCH_BUTTONS)
 LOOKED = ("looked", "look", "stop_look", "explored")
-READ = ("understood", "chosen", "choice_trouble", "not_so", "settings", "walk", *LOOKED, *form.FIELDS)
+OF_A_RUN = ("understood", "chosen", "settings", *LOOKED, *form.FIELDS)
+READ = ("understood", "chosen", "on_0", "choice_trouble", "not_so", "settings", "walk", *LOOKED, *form.FIELDS)
+HANDING_IN = ("handed_in", "hand_in", "look_again", "message", "board", "beside")
 MEASURED = ("takes", "measure")
-FORESEEN = ("trouble", "schedule", "views", "command", "python")
+FORESEEN = ("subject", "trouble", "takes", "schedule", "views", "command", "python")
 
 
 def _wire_choosing(parts: dict[str, Any], on, clicked, public: bool) -> None:
@@ -206,8 +236,9 @@ def _wire_choosing(parts: dict[str, Any], on, clicked, public: bool) -> None:
     def here(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
         return lambda session, *given: function(session, public, *given)
 
-    parts["choice"].change(
-        **on(choose, ["choice"], ["path_row", "kaggle_column", "choice_trouble", "on_0", *SIGNED, *FOUND]), **QUIET
+    asked_for = ["path_row", "kaggle_column", "choice_trouble", "on_0", "found"]
+    parts["choice"].change(**on(choose, ["choice", "chosen"], asked_for), **QUIET).then(
+        **on(choosing.welcome, ["choice"], FOUND), **QUIET
     )
     given = ["choice", "chosen", "path", "settings"]
     for trigger in (parts["on_0"].click, parts["path"].submit):
@@ -221,28 +252,33 @@ def _wire_choosing(parts: dict[str, Any], on, clicked, public: bool) -> None:
         trigger(**on(here(choosing.read_again), ["chosen", "settings"], READ), show_progress_on=[parts["understood"]])
 
     for trigger in (parts["sign_in"].click, parts["token"].submit):
-        trigger(**on(kaggle_step.sign_in, ["token"], [*SIGNED, *FOUND]), show_progress_on=[parts["who"]])
-    parts["sign_out"].click(**on(kaggle_step.sign_out, [], [*SIGNED, *FOUND]), **QUIET)
+        trigger(**on(kaggle_step.sign_in, ["token"], FOUND), show_progress_on=[parts["who"]])
+    parts["sign_out"].click(**on(kaggle_step.sign_out, [], FOUND), **QUIET)
     asked = ["words", "category", "sort"]
 
     def first(session: Session, words: str, category: str, sort: str) -> dict[str, Any]:
         return kaggle_step.search(session, words, category, sort, 1)
 
-    for trigger in (parts["search"].click, parts["words"].submit, parts["category"].input, parts["sort"].input):
-        trigger(**on(first, asked, [*SIGNED, *FOUND]), show_progress_on=[parts["found"]])
+    searches = [parts["search"].click, parts["words"].submit, parts["category"].input, parts["sort"].input]
+    gr.on(searches, **on(first, asked, FOUND), show_progress_on=[parts["found"]], trigger_mode="always_last")
     for name, by in (("more", 1), ("fewer", -1)):
 
         def turned(session: Session, words: str, category: str, sort: str, page: float, by: int = by) -> dict[str, Any]:
             return kaggle_step.search(session, words, category, sort, (page or 1) + by)
 
-        parts[name].click(**on(turned, [*asked, "page"], [*SIGNED, *FOUND]), show_progress_on=[parts["found"]])
-    parts["found"].click(**clicked("slug", kaggle_step.look_at, [*SIGNED, *FOUND]), show_progress_on=[parts["about"]])
-    parts["check_again"].click(**on(kaggle_step.check_again, [], [*SIGNED, *FOUND]), show_progress_on=[parts["about"]])
+        parts[name].click(**on(turned, [*asked, "page"], FOUND), show_progress_on=[parts["found"]])
+    looked_at = clicked("slug", kaggle_step.look_at, FOUND)
+    parts["found"].click(**looked_at, show_progress_on=[parts["about"]], trigger_mode="always_last")
+    parts["check_again"].click(**on(kaggle_step.check_again, [], FOUND), show_progress_on=[parts["about"]])
     parts["fetch"].click(**on(kaggle_step.download, [], ["fetching", *FETCH_BUTTONS, "beside"]), **QUIET)
     parts["stop_fetch"].click(**on(_stopped("fetching"), [], ["stop_fetch"]), **QUIET)
 
     def look_at_all(session: Session, chosen: str) -> dict[str, Any]:
-        return explore_step.look_at_all(session, chosen_competition(session, public, chosen))
+        try:
+            competition = chosen_competition(session, public, chosen)
+        except Exception as error:
+            return {"looked": alert(in_words(error))}
+        return explore_step.look_at_all(session, competition)
 
     parts["look"].click(**on(look_at_all, ["chosen"], [*LOOKED, "beside"]), **QUIET)
     parts["stop_look"].click(**on(_stopped("looking"), [], ["stop_look"]), **QUIET)
@@ -279,7 +315,9 @@ def _wire_recipe(parts: dict[str, Any], on, public: bool) -> None:
     )
     # apart: what comes last is told by the event of before once more, with all that hangs on it, and a click also moves the page
     parts["on_1"].click(**on(foreseen, given, FORESEEN), **QUIET)
-    gr.on([parts[name].change for name in told], **on(foreseen, given, FORESEEN), **LATEST)
+    for name in ("back_3", "again"):
+        parts[name].click(**on(foreseen, given, FORESEEN), **QUIET)
+    gr.on([parts[name].change for name in (*told, "chosen")], **on(foreseen, given, FORESEEN), **LATEST)
     parts["another"].click(**on(another, given, [*FORESEEN, "picture"]), **QUIET)
     parts["measure"].click(**on(measure, ["chosen", *form.FIELDS], [*MEASURED, "beside"]), **QUIET)
 
@@ -324,8 +362,8 @@ def _closed(session: Session | None) -> None:
         session.close()
 
 
-def runs_shown(session: Session) -> str:
-    """The person's runs as a list of buttons, the latest first."""
+def runs_shown(session: Session, address: str = "") -> str:
+    """The person's runs as a list of buttons, the latest first; the one that the page shows is marked."""
     from assistant.runs import RunError, list_runs
 
     rows = []
@@ -335,8 +373,9 @@ def runs_shown(session: Session) -> str:
         except RunError:
             continue
         made = f"{asked.options.arch}, {', '.join(map(str, asked.options.sizes))} px"
+        here = ' aria-current="true"' if run.name == address else ""
         rows.append(
-            f'<li><button type="button" data-run="{text(run.name)}"><b>{text(asked.competition.title)}</b>'
+            f'<li><button type="button" data-run="{text(run.name)}"{here}><b>{text(asked.competition.title)}</b>'
             f"<small>{text(made)} · {text(run.state())}</small><small>{text(run.name)}</small></button></li>"
         )
     return f'<ul class="runs">{"".join(rows)}</ul>' if rows else '<p class="why">No runs yet.</p>'

@@ -65,6 +65,7 @@ class Watch:
         self.reader = EventReader(run.folder)
         self.lock = threading.Lock()
         self.made: dict[str, tuple[Any, Any]] = {}
+        self.copies: dict[str, Path] = {}  # files that browsers may download, which gradio deletes after a day
         self.told: list[events.Event] = []
         self.batch: events.Batch | None = None
         self.images: events.ImagesReady | None = None
@@ -114,7 +115,12 @@ class Watch:
         handed_in = self.run.folder / "submissions.json"
         sent = handed_in.stat().st_mtime_ns if handed_in.is_file() else 0
         stopping = "" if self.stopping is None else f"{self.stopping['keep_best']:d}"
-        return f"{self.state}.{self.ends:d}.{len(self.told)}.{stopping}.{sent}"
+        return f"{self.state}.{self.ends:d}.{len(self.told)}.{stopping}.{sent}.{self.gone:d}"
+
+    @property
+    def gone(self) -> bool:
+        """Whether a file that the page offers has been deleted since."""
+        return not all(copy.is_file() for copy in self.copies.values())
 
     def read(self) -> None:
         """Takes in what has been told since."""

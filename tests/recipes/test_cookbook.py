@@ -463,3 +463,14 @@ def test_a_checkpoint_folder_that_cannot_be_written_is_told_in_one_line(make_lea
     (tmp_path / "file").write_text("")
     with pytest.raises(RecipeError, match="a folder cannot be written: "):
         SHORT.run(make_learner(), checkpoints=tmp_path / "file" / "checkpoints")
+
+
+def test_what_was_learned_at_the_size_before_counts_at_the_next_one(make_learner, same, weights_of):
+    learner = make_learner()
+    learner.fit(0.02)
+    EnableAugmentation().run(learner)
+    Resize(24).run(learner)
+    assert learner.best is not None, "a stop now has something to keep"
+    assert same(learner.best[1], weights_of(learner))
+    loss, scores = learner.evaluate()
+    assert learner.best[0] == [scores["accuracy"], -loss]

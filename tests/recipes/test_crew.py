@@ -95,3 +95,15 @@ def wait(until, seconds: float = 30) -> None:
     while not until():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_a_rows_own_time_out_is_told_and_not_waited_for():
+    def one(row: int) -> int:
+        raise TimeoutError(f"the disk did not answer for row {row}")
+
+    crew = Crew(one, 0, 20, 2)
+    try:
+        with pytest.raises(TimeoutError, match="the disk did not answer"):
+            crew.until(20)
+    finally:
+        crew.close()

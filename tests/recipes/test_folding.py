@@ -118,6 +118,18 @@ def test_a_convolution_that_something_else_reads_is_left_alone():
         assert torch.equal(tensor, kept[name]), name
 
 
+def test_the_other_pairs_of_such_a_network_are_folded():
+    network: Any = _ReadTwice()
+    network.more = nn.Sequential(*(nn.Sequential(nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4)) for _ in range(4)))
+    twice, views = network.eval().forward_features, torch.randn(2, 3, 32, 32)
+    network.forward_features = lambda views: network.more(twice(views))
+    with torch.no_grad():
+        expected = network.forward_features(views)
+        assert fold(network, 32) == 4
+        assert torch.allclose(network.forward_features(views), expected, atol=1e-5)
+    assert type(network.conv) is nn.Conv2d
+
+
 def test_networks_are_folded_unless_there_is_nothing_to_fold():
     assert any(hasattr(module, "feeds") for module in Network("test_resnet", 2, 32, "none").modules())
     assert fold(timm.create_model("test_vit", num_classes=0), 160) == 0

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
-from recipes.jpeg import plain_jpeg
+from recipes.jpeg import orientation_of, plain_jpeg
 from recipes.pixels import MAX_PIXELS, centre_square, fitted, open_picture, open_pixels
 
 TURNS = {
@@ -229,3 +229,13 @@ def test_forked_processes_scale_after_the_parent_used_all_its_threads(tmp_path, 
         command, cwd=Path(__file__).parents[2], env=environment, capture_output=True, text=True, timeout=240
     )
     assert done.stdout == "done\n", done.stderr
+
+
+@pytest.mark.parametrize("mode", ["RGB", "CMYK"])
+def test_damaged_exif_data_cost_no_picture(tmp_path, mode):
+    stored = Image.new(mode, (40, 30), tuple([90] * len(mode)))
+    path = tmp_path / "a.jpg"
+    stored.save(path, dpi=(72, 72), exif=b"Exif\0\0this is no TIFF header", quality=95)
+    assert orientation_of(Image.open(path)) == 1
+    assert open_picture(path).size == (40, 30)
+    assert open_pixels(path, 10).shape[2] == 3

@@ -1,6 +1,7 @@
 """Fitting, freezing, resizing, predicting: on small pictures, for real."""
 
 import json
+import weakref
 
 import numpy as np
 import pytest
@@ -753,3 +754,23 @@ def test_the_parts_of_activations_are_read_by_row(make_learner):
     together = learner.activations.of(rows)
     for row, activations in zip(shuffled, learner.activations.of(shuffled)):
         assert torch.equal(activations, together[int(np.searchsorted(rows, row))])
+
+
+def test_a_metric_that_is_undefined_for_the_validation_images_leaves_the_choice_to_the_loss(make_learner, coloured):
+    x, _ = coloured(40)
+    names = ["a"] * 30 + ["b"] * 10  # none of the second class validates
+    learner = make_learner(Images.from_arrays(x, names, valid=[str(row) for row in range(8)]), metric_name="auc")
+    epochs = learner.fit(0.05, cycles=3, until_overfitting=True)
+    assert not any(np.isfinite(epoch.metrics["auc"]) for epoch in epochs)
+    assert learner.best is not None
+    assert -learner.best[0][1] == min(epoch.valid_loss for epoch in epochs)
+
+
+def test_a_learner_that_nobody_has_any_more_is_freed_at_once(make_learner):
+    learner = make_learner()
+    learner.precompute = True
+    learner.fit(0.01)
+    learner.tta("test", n=1)
+    gone = weakref.ref(learner)
+    del learner
+    assert gone() is None
