@@ -96,7 +96,13 @@ def _round(value: Any) -> bool:
 
 
 def _imports(options: Options) -> list[str]:
-    names = [RECIPES[_key(options)], "Augmentation", "Learner", *(["progressive"] if len(options.sizes) > 1 else [])]
+    own = _key(options) not in RECIPES
+    names = [
+        *([] if own else [RECIPES[_key(options)]]),
+        "Augmentation",
+        "Learner",
+        *(["progressive"] if len(options.sizes) > 1 else []),
+    ]
     return [
         "from pathlib import Path",
         "",
@@ -105,6 +111,7 @@ def _imports(options: Options) -> list[str]:
         "from assistant.sources import competition_of",
         "from assistant.submission import decision_of, write_submission",
         f"from recipes import {', '.join(names)}",
+        *(["from recipes.cookbook import named"] if own else []),
     ]
 
 
@@ -115,7 +122,7 @@ def _key(options: Options) -> str:
 def _recipe(options: Options) -> str:
     """The recipe's name, its sizes and the fields that are changed, as an expression."""
     whole = recipe_of(options)
-    name = RECIPES[_key(options)]
+    name = RECIPES.get(_key(options)) or f"named({' '.join(options.recipe.split())!r})"
     made = f"progressive({name}, sizes={tuple(options.sizes)})" if len(options.sizes) > 1 else name
     plain = recipe_of(Options.model_validate({"recipe": options.recipe, "sizes": options.sizes}))
     changed = {

@@ -145,7 +145,9 @@ def explore(
 @app.command()
 def run(
     competition: COMPETITION,
-    recipe: Annotated[str, typer.Option(help="eight_steps, five_steps or one_cycle.")] = "eight_steps",
+    recipe: Annotated[
+        str, typer.Option(help="eight_steps, five_steps, one_cycle, or steps of your own, joined by +.")
+    ] = "eight_steps",
     arch: Annotated[
         str | None, typer.Option(help="Any timm architecture.  [default: resnet34]", show_default=False)
     ] = None,

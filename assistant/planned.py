@@ -17,9 +17,13 @@ __all__ = ["counts_of", "plan_of", "recipe_of"]
 def recipe_of(options: Options) -> Recipe:
     """The recipe with its sizes and with every setting that it has a place for. Raises RecipeError."""
     from recipes.cookbook import named, progressive
+    from recipes.writing import is_written
 
-    recipe = progressive(named(options.recipe), options.sizes)
-    return recipe.changed(**{name: value for name, value in changes(options).items() if recipe.has(name)})
+    recipe, wanted = progressive(named(options.recipe), options.sizes), changes(options)
+    if is_written(options.recipe):  # what is written there counts, unless the option says something else than ever
+        usual = changes(Options.model_validate({}))
+        wanted = {name: value for name, value in wanted.items() if value != usual.get(name)}
+    return recipe.changed(**{name: value for name, value in wanted.items() if recipe.has(name)})
 
 
 def changes(options: Options) -> dict[str, str | float | int]:

@@ -176,11 +176,17 @@ RECIPES = {"eight_steps": EIGHT_STEPS, "five_steps": FIVE_STEPS, "one_cycle": ON
 
 
 def named(name: str) -> Recipe:
-    """The recipe of that name: eight_steps, five_steps or one_cycle. Raises RecipeError."""
+    """The recipe of that name, eight_steps, five_steps or one_cycle, or the one that the text writes down as steps joined by +
+    (see `recipes.writing`). Raises RecipeError."""
+    from recipes.writing import is_written, written
+
     key = name.strip().lower().replace("-", "_").replace(" ", "_")
-    if key not in RECIPES:
-        raise RecipeError(f"no such recipe: {name!r}; there are {', '.join(nearest(key, RECIPES) or RECIPES)}")
-    return RECIPES[key]
+    if key in RECIPES:
+        return RECIPES[key]
+    if is_written(name):
+        return written(name)
+    known = ", ".join(nearest(key, RECIPES) or RECIPES)
+    raise RecipeError(f"no such recipe: {name!r}; there are {known}, or write down steps, joined by +")
 
 
 def progressive(recipe: Recipe, sizes: Sequence[int]) -> Recipe:
@@ -197,5 +203,5 @@ def progressive(recipe: Recipe, sizes: Sequence[int]) -> Recipe:
     lower = [step for step in recipe.steps if isinstance(step, LowerEarlierRates)]
     more: list[Step] = []
     for size in sizes[1:]:
-        more += [Resize(size), TrainHeadAugmented(cycles=1), Unfreeze(), *lower, *later]
+        more += [Resize(size), TrainHeadAugmented(cycles=1), *([Unfreeze(), *lower, *later] if later else [])]
     return Recipe(recipe.name, (*recipe.steps, *more), sizes)

@@ -16,6 +16,7 @@ from assistant.ui.watch import View, Watch
 from recipes import events
 from recipes.errors import few
 from recipes.progress import STAGES, clock, in_line
+from recipes.writing import is_written
 
 __all__ = ["NOTHING", "VIEWS_OF_A_RUN", "idle", "now_line", "pulse", "steps"]
 
@@ -112,7 +113,7 @@ def _now_made(watch: Watch) -> str:
     device = watch.images.device if watch.images else ""
     which = [
         watch.run.name,
-        asked.recipe.replace("_", " "),
+        "steps of your own" if is_written(asked.recipe) else asked.recipe.replace("_", " "),
         asked.arch,
         f"{sizes} px",
         f"on {device}" if device else "",

@@ -12,10 +12,17 @@ from assistant.runs import Options, RunError
 from assistant.sample import OPTIONS
 from assistant.settings import zero_gpu
 from recipes.architectures import ARCHITECTURES
+from recipes.cookbook import EIGHT_STEPS
+from recipes.writing import STEPS, as_text
 
 __all__ = ["FIELDS", "NAMED", "build", "defaults", "options", "start_label", "values_of"]
 
-NAMED = {"eight_steps": "the eight steps", "five_steps": "the five steps", "one_cycle": "one cycle"}
+NAMED = {
+    "eight_steps": "the eight steps",
+    "five_steps": "the five steps",
+    "one_cycle": "one cycle",
+    "own": "your own steps",
+}
 STYLES = [
     ("Plain: no flips (digits, text)", "plain"),
     ("Side-on: left-right flips (photos)", "side_on"),
@@ -23,6 +30,7 @@ STYLES = [
 ]
 LABELS = {
     "recipe": "Recipe",
+    "own": "Your own steps",
     "arch": "Architecture",
     "sizes": "Image sizes",
     "augment": "Augmentation",
@@ -58,6 +66,15 @@ def build() -> dict[str, Any]:
         value=values["recipe"],
         label=LABELS["recipe"],
     )
+    made["own"] = gr.Textbox(
+        value=values["own"],
+        label=LABELS["own"],
+        info=f"In their order, joined by +, settings in brackets. There are {', '.join(STEPS)}.",
+        lines=2,
+        max_lines=6,
+        visible=False,
+        elem_id="own",
+    )
     with gr.Row():
         made["arch"] = gr.Dropdown(
             [OPTIONS["arch"], *(each.name for each in ARCHITECTURES)],
@@ -88,12 +105,19 @@ def values_of(chosen: Options) -> dict[str, Any]:
     """What the form holds for these options."""
     values = chosen.model_dump(include=set(FIELDS))
     words = {name: "" if values[name] is None else str(values[name]) for name in UNSET}
+    own = chosen.recipe not in NAMED
+    words |= {"own": chosen.recipe if own else as_text(EIGHT_STEPS), "recipe": "own" if own else chosen.recipe}
     return values | words | {"sizes": ",".join(map(str, chosen.sizes))}
 
 
 def options(values: Mapping[str, Any]) -> Options:
     """The form's values as a run's options. Raises RunError."""
     given = dict(values)
+    own = str(given.pop("own", "") or "").strip()
+    if given.get("recipe") == "own":
+        if not own:
+            raise RunError("no steps are written; write some, joined by +, or choose another recipe")
+        given["recipe"] = own
     try:
         given["sizes"] = [int(size) for size in str(given["sizes"]).replace(" ", "").strip(",").split(",")]
     except ValueError:

@@ -10,7 +10,6 @@ from assistant.settings import zero_gpu
 from assistant.ui import course, explore_step, form, kaggle_step, predict, recipe_step, results, submit_step, train_step
 from assistant.ui.choose_step import FOLDER, KAGGLE, SAMPLE
 from assistant.ui.look import heading
-from assistant.ui.watch import steps_of
 
 __all__ = ["CHOOSE", "RECIPE", "TITLES", "six_steps"]
 
@@ -91,7 +90,7 @@ def _train() -> dict[str, Any]:
             "Training goes on in slices while this page is open; closed, it waits at a checkpoint until you resume it."
         )
     with gr.Step(TITLES[TRAIN], id=TRAIN), _step(TRAIN, lead):
-        return train_step.build(steps_of(train_step.previewed("eight_steps", "32"))) | _ways(TRAIN, "See the results")
+        return train_step.build(train_step.previewed("eight_steps", "", "32")) | _ways(TRAIN, "See the results")
 
 
 def _results() -> dict[str, Any]:

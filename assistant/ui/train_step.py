@@ -46,20 +46,21 @@ def build(titles: Sequence[tuple[str, str]]) -> Changes:
     return made
 
 
-def preview(session: Session, recipe: str, sizes: str, address: str) -> Changes:
-    """The start button's words, and the steps that it would carry out, where no run is shown."""
-    changed: Changes = {"start": gr.update(value=form.start_label(recipe))}
+def preview(session: Session, recipe: str, own: str, sizes: str, address: str) -> Changes:
+    """The start button's words, the field for steps of one's own, and the steps that would be carried out, where no run is
+    shown."""
+    changed: Changes = {"start": gr.update(value=form.start_label(recipe)), "own": gr.update(visible=recipe == "own")}
     if session.find(address) is None:
-        changed["steps"] = course.steps(steps_of(previewed(recipe, sizes)), 0, False)
+        changed["steps"] = course.steps(previewed(recipe, own, sizes), 0, False)
     return changed
 
 
-def previewed(recipe: str, sizes: str) -> Options:
-    """Options of that recipe; where the sizes are still being written, of one size."""
+def previewed(recipe: str, own: str, sizes: str) -> list[tuple[str, str]]:
+    """The steps of that recipe; while something is still being written, those of the eight at one size."""
     try:
-        return form.options({"recipe": recipe, "sizes": sizes, "arch": "-"})
+        return steps_of(form.options({"recipe": recipe, "own": own, "sizes": sizes, "arch": "-"}))
     except TROUBLE:
-        return Options.model_validate({"recipe": recipe})
+        return steps_of(Options.model_validate({}))
 
 
 def start(session: Session, public: bool, chosen: str, shown: Shown | None, *values: Any) -> Changes:

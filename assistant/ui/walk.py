@@ -302,6 +302,7 @@ def _wire_recipe(parts: dict[str, Any], on, public: bool) -> None:
     given = ["chosen", "picture", *form.FIELDS]
     told = (
         "recipe",
+        "own",
         "arch",
         "sizes",
         "augment",
@@ -324,8 +325,8 @@ def _wire_recipe(parts: dict[str, Any], on, public: bool) -> None:
 
 def _wire_training(parts: dict[str, Any], on, public: bool) -> None:
     """The recipe, and the run."""
-    for name in ("recipe", "sizes"):
-        parts[name].change(**on(preview, ["recipe", "sizes", "address"], ["start", "steps"]), **QUIET)
+    about = on(preview, ["recipe", "own", "sizes", "address"], ["start", "own", "steps"])
+    gr.on([parts[name].change for name in ("recipe", "own", "sizes")], **about, **LATEST)
 
     def start(session: Session, *given: Any) -> dict[str, Any]:
         return train_step.start(session, public, *given)
