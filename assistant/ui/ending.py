@@ -70,7 +70,8 @@ def _tile(view: str, scores: dict[str, float], name: str, count: int, first: boo
     others = [f"{in_words(other)} {_score(value, other)}" for other, value in scores.items() if other != name]
     known = span is not None and None not in span
     between = [f"95 % between {_score(span[0], name)} and {_score(span[1], name)}"] if span and known else []
-    told = ", ".join([in_words(name), *([f"{count:,} images"] if count else []), *between, *others])
+    how = ["the submission is answered this way"] if first and view.startswith("valid_") else []
+    told = ", ".join([in_words(name), *([f"{count:,} images"] if count else []), *between, *others, *how])
     title = VIEWS.get(view, view)
     return (
         f'<div class="score{" first" if first else ""}"><h3>{text(title[:1].upper() + title[1:])}</h3>'

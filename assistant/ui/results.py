@@ -111,8 +111,12 @@ def wire(parts: dict[str, Any], find: Find, mine: Callable[..., Sequence[Run]], 
         return _by_component(parts, picked(told._data), ("results_view", "results_kind"))
 
     opened = ["results_box", "results_scores", "results_matrix", "results_kind", "results_view", "results_look"]
-    opened += ["results_runs", "results_compared"]
-    parts["results_of"].change(**on(lambda find, mine, name: shown(find(name), mine), ["results_of"], opened))
+    opened += ["results_runs", "results_compared", "results_gallery"]
+    pictures = _listener(looking, ["results_of", "results_view", "results_look"], ["results_gallery"])
+    # what was ticked for the run before is taken back first, then its pictures are looked for
+    parts["results_of"].change(**on(lambda find, mine, name: shown(find(name), mine), ["results_of"], opened)).then(
+        **pictures
+    )
     choice = {"outputs": [parts["results_view"]], "api_visibility": "private", "show_progress": "hidden"}
     parts["results_kind"].input(
         lambda kind: kind or gr.skip(), [parts["results_kind"]], **choice, trigger_mode="always_last"
@@ -121,11 +125,7 @@ def wire(parts: dict[str, Any], find: Find, mine: Callable[..., Sequence[Run]], 
         pressed, None, [parts["results_view"], parts["results_kind"]], api_visibility="private", show_progress="hidden"
     ).then(None, None, None, js=TO_THE_PICTURES, api_visibility="private")
     # one listener for all that changes the pictures, so that of two answers the later question's is shown
-    gr.on(
-        [parts["results_view"].change, parts["results_look"].input, parts["results_of"].change],
-        **_listener(looking, ["results_of", "results_view", "results_look"], ["results_gallery"]),
-        trigger_mode="always_last",
-    )
+    gr.on([parts["results_view"].change, parts["results_look"].input], **pictures, trigger_mode="always_last")
     compares = on(
         lambda find, mine, names: {"results_compared": compared(find, names)}, ["results_runs"], ["results_compared"]
     )
@@ -157,6 +157,7 @@ def shown(run: Run | None, mine: Callable[[], Sequence[Run]] = lambda: ()) -> di
         return fresh | {"results_box": gr.update(visible=True), "results_scores": alert(_told(error))}
     chosen = gr.update(choices=choices, value=[run.name] if len(choices) > 1 else [], visible=len(choices) > 1)
     return fresh | {
+        "results_gallery": empty("Its pictures are looked for …"),
         "results_box": gr.update(visible=True),
         "results_scores": scores,
         "results_matrix": _behind(run),

@@ -65,6 +65,7 @@ REMEMBER = """(name, me) => {
 NAME_STEPS = f"""() => {{
   const titles = {json.dumps(TITLES)};
   document.querySelectorAll("#walk [data-tab-id]").forEach((step, n) => step.setAttribute("aria-label", titles[n]));
+  document.querySelector("#sidebar .toggle-button")?.setAttribute("aria-label", "Your runs");
 }}"""
 # On a phone the list of runs covers the page that was asked for.
 CLOSE_ON_A_PHONE = """() => {
