@@ -22,6 +22,7 @@ from assistant.runs import Options, RunError, start_run, worker_environment
 from assistant.sample import OPTIONS
 from assistant.ui.preview import architectures, augmentation_shown, estimate_shown, schedule_shown
 from recipes import EIGHT_STEPS, Augmentation, Learner, Stopped, progressive
+from recipes.cookbook import named
 from recipes.errors import RecipeError
 from recipes.estimate import Estimate, Part
 from recipes.pixels import usual_shape
@@ -209,14 +210,23 @@ def test_the_command_says_only_what_differs():
 
 
 def test_the_recipe_of_the_script_is_that_of_the_run():
-    options = quick(recipe="eight_steps", sizes=[32, 48])
-    script = as_python("/data", options)
-    said = re.search(r"^recipe = (.*)$", script, re.MULTILINE)[1]
-    names = {"EIGHT_STEPS": EIGHT_STEPS, "progressive": progressive}
-    assert eval(said, names) == recipe_of(options)
+    own = "enable_augmentation(max_zoom=1.5) + find_rate(batches=20) + train_whole_network"
+    for recipe, more in (("eight_steps", {"sizes": [32, 48]}), (own, {"augment": "top_down", "max_cycles": 2})):
+        options = quick(recipe=recipe, **more)
+        script = as_python("/data", options)
+        said = re.search(r"^recipe = (.*)$", script, re.MULTILINE)[1]
+        names = {"EIGHT_STEPS": EIGHT_STEPS, "progressive": progressive, "named": named}
+        assert eval(said, names) == recipe_of(options)
+        assert all(f"import {name}" in script or f", {name}" in script for name in names if name in said)
+    augment, _, whole = recipe_of(options).steps
+    assert (augment.max_zoom, augment.style, whole.max_cycles) == (1.5, "top_down", 2), "what is written counts, and what is asked"
 
 
-@pytest.mark.parametrize("changes", [{}, {"folds": 2, "recipe": "five_steps", "sizes": [32, 40], "tta": 1}])
+OWN = {"recipe": "find_rate(batches=20) + train_head_augmented(cycles=1)", "tta": 1}
+FOLDED = {"folds": 2, "recipe": "five_steps", "sizes": [32, 40], "tta": 1}
+
+
+@pytest.mark.parametrize("changes", [{}, FOLDED, OWN])
 def test_the_command_and_the_script_write_the_submission_of_the_run(make_competition, tmp_path, changes):  # noqa: F811
     folder = make_competition(train=45, test=6, template="classes")
     options = quick(max_cycles=1, seed=7, **changes)

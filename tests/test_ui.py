@@ -374,6 +374,22 @@ def test_only_a_plain_name_of_a_run_is_found(run, tmp_path, name):
     assert watch.run_named("one").folder == found.folder
 
 
+def test_steps_of_ones_own_are_a_recipe_like_any_other(home):
+    line = "find_rate(batches=20) + train_head_augmented(cycles=2)"
+    asked = form.options(form.defaults(True) | {"recipe": "own", "own": line})
+    assert asked.recipe == line
+    assert form.values_of(asked) | {"recipe": "own", "own": line} == form.values_of(asked)
+    shown = train_step.preview(owner(), "own", line, "32", "")
+    assert shown["own"]["visible"]
+    assert shown["steps"].count("<li") == 2
+    assert not train_step.preview(owner(), "eight_steps", line, "32", "")["own"]["visible"]
+    assert train_step.preview(owner(), "own", "find_rate + tra", "32", "")["steps"].count("<li") == 8, "while it is written"
+    values = sample_values(recipe="own", own="find_rate + tra")
+    assert "no such step: &#x27;tra&#x27;" in train_step.start(owner(), False, "sample", None, *values)["trouble"]
+    with pytest.raises(RunError, match="no steps are written"):
+        form.options(form.defaults(True) | {"recipe": "own", "own": " "})
+
+
 def test_fresh_names_are_plain_and_not_to_be_guessed():
     names = {watch.fresh_name("dog breed/../ü") for _ in range(20)}
     assert len(names) == 20
@@ -430,7 +446,7 @@ def test_defaults_are_the_samples_own_or_those_for_photos():
 
 
 def test_every_setting_of_a_run_is_in_the_form():
-    assert set(form.FIELDS) == set(Options.model_fields)
+    assert set(form.FIELDS) - {"own"} == set(Options.model_fields)
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,7 @@ def start(session: Session, public: bool, chosen: str, shown: Shown | None, *val
         from recipes.network import check_name
 
         check_name(asked.arch)
+        steps_of(asked)
         name = fresh_name(competition.slug)
     except Exception as error:
         return _not_started(in_words(error), shown)
