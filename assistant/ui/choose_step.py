@@ -18,7 +18,7 @@ from assistant.competition import Competition, CompetitionError
 from assistant.runs import RunError
 from assistant.sources import competition_of, settings_in
 from assistant.ui import explore_step, findings, folder, form, kaggle_step
-from assistant.ui.jobs import TROUBLE, in_words
+from assistant.ui.jobs import in_words
 from assistant.ui.look import alert, empty
 from assistant.ui.session import Session
 
@@ -194,7 +194,7 @@ def shown_of_run(session: Session, public: bool, address: str, chosen: str) -> C
     session.has_read = True
     try:
         understood = sample_shown() if source == SAMPLE and not settings else folder.shown(competition, given)
-    except TROUBLE as error:
+    except Exception as error:
         understood = alert(f"The data of this run cannot be shown: {in_words(error)}")
     shown: Changes = {"understood": understood, "chosen": place, "settings": "; ".join(settings)}
     return shown | values | explore_step.forget(session)
