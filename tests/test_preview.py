@@ -219,7 +219,9 @@ def test_the_recipe_of_the_script_is_that_of_the_run():
         assert eval(said, names) == recipe_of(options)
         assert all(f"import {name}" in script or f", {name}" in script for name in names if name in said)
     augment, _, whole = recipe_of(options).steps
-    assert (augment.max_zoom, augment.style, whole.max_cycles) == (1.5, "top_down", 2), "what is written counts, and what is asked"
+    assert (augment.max_zoom, augment.style, whole.max_cycles) == (1.5, "top_down", 2), (
+        "what is written counts, and what is asked"
+    )
 
 
 OWN = {"recipe": "find_rate(batches=20) + train_head_augmented(cycles=1)", "tta": 1}

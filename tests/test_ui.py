@@ -383,7 +383,9 @@ def test_steps_of_ones_own_are_a_recipe_like_any_other(home):
     assert shown["own"]["visible"]
     assert shown["steps"].count("<li") == 2
     assert not train_step.preview(owner(), "eight_steps", line, "32", "")["own"]["visible"]
-    assert train_step.preview(owner(), "own", "find_rate + tra", "32", "")["steps"].count("<li") == 8, "while it is written"
+    assert train_step.preview(owner(), "own", "find_rate + tra", "32", "")["steps"].count("<li") == 8, (
+        "while it is written"
+    )
     values = sample_values(recipe="own", own="find_rate + tra")
     assert "no such step: &#x27;tra&#x27;" in train_step.start(owner(), False, "sample", None, *values)["trouble"]
     with pytest.raises(RunError, match="no steps are written"):
