@@ -17,17 +17,22 @@ __all__ = ["counts_of", "plan_of", "recipe_of"]
 def recipe_of(options: Options) -> Recipe:
     """The recipe with its sizes and with every setting that it has a place for. Raises RecipeError."""
     from recipes.cookbook import named, progressive
-    from recipes.writing import is_written
 
-    recipe, wanted = progressive(named(options.recipe), options.sizes), changes(options)
-    if is_written(options.recipe):  # what is written there counts, unless the option says something else than ever
-        usual = changes(Options.model_validate({}))
-        wanted = {name: value for name, value in wanted.items() if value != usual.get(name)}
-    return recipe.changed(**{name: value for name, value in wanted.items() if recipe.has(name)})
+    recipe = progressive(named(options.recipe), options.sizes)
+    return recipe.changed(**{name: value for name, value in changes(options).items() if recipe.has(name)})
 
 
 def changes(options: Options) -> dict[str, str | float | int]:
-    """The options that are fields of steps, by the field's name."""
+    """The options that are fields of steps, by the field's name. In a recipe that is written down, what is written counts
+    unless the option says something else than it says by itself."""
+    from recipes.writing import is_written
+
+    wanted = _fields(options)
+    usual = _fields(Options.model_validate({})) if is_written(options.recipe) else {}
+    return {name: value for name, value in wanted.items() if name not in usual or value != usual[name]}
+
+
+def _fields(options: Options) -> dict[str, str | float | int]:
     wanted: dict[str, str | float | int] = {
         "style": options.augment,
         "max_zoom": options.max_zoom,

@@ -191,6 +191,10 @@ class _Paper:
         if self.frozen_to == 2:
             self._passed(self._activations("labelled"))
 
+    def score(self) -> None:
+        """The frozen body's look at the validation images."""
+        self._passed(self._activations("labelled" if self.precompute else "valid"))
+
     def lr_find(self, start: float = 1e-5, end: float = 10.0, batches: int = 100, pick: str = "auto") -> _Paper:
         images = batches * self.counts.train / self.batches()
         before = self._activations("labelled") if self._cached() else Passes()

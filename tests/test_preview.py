@@ -211,14 +211,17 @@ def test_the_command_says_only_what_differs():
 
 def test_the_recipe_of_the_script_is_that_of_the_run():
     own = "enable_augmentation(max_zoom=1.5) + find_rate(batches=20) + train_whole_network"
-    for recipe, more in (("eight_steps", {"sizes": [32, 48]}), (own, {"augment": "top_down", "max_cycles": 2})):
+    for recipe, more in (
+        ("eight_steps", {"sizes": [32, 48]}),
+        (own, {"augment": "top_down", "max_cycles": 2, "sizes": [16, 24]}),
+    ):
         options = quick(recipe=recipe, **more)
         script = as_python("/data", options)
         said = re.search(r"^recipe = (.*)$", script, re.MULTILINE)[1]
         names = {"EIGHT_STEPS": EIGHT_STEPS, "progressive": progressive, "named": named}
         assert eval(said, names) == recipe_of(options)
         assert all(f"import {name}" in script or f", {name}" in script for name in names if name in said)
-    augment, _, whole = recipe_of(options).steps
+    augment, _, whole, *_ = recipe_of(options).steps
     assert (augment.max_zoom, augment.style, whole.max_cycles) == (1.5, "top_down", 2), (
         "what is written counts, and what is asked"
     )

@@ -317,6 +317,6 @@ def test_the_steps_are_built_and_nothing_of_them_is_a_public_api():
         parts = results.build() | predict.build()
         results.wire(parts, run_named, list)
         predict.wire(parts, parts["results_of"], run_named)
-    assert len(page.fns) == 8
+    assert len(page.fns) == 9
     assert {listener.api_visibility for listener in page.fns.values()} == {"private"}
     assert parts["results_box"].visible is False

@@ -387,7 +387,7 @@ def test_steps_of_ones_own_are_a_recipe_like_any_other(home):
         "while it is written"
     )
     values = sample_values(recipe="own", own="find_rate + tra")
-    assert "no such step: &#x27;tra&#x27;" in train_step.start(owner(), False, "sample", None, *values)["trouble"]
+    assert "No such step: &#x27;tra&#x27;" in train_step.start(owner(), False, "sample", None, *values)["trouble"]
     with pytest.raises(RunError, match="no steps are written"):
         form.options(form.defaults(True) | {"recipe": "own", "own": " "})
 

@@ -53,8 +53,9 @@ def test_the_same_file_goes_in_again_only_where_the_button_is_pressed_twice(run,
 
 def test_another_pages_handing_in_is_not_doubled(run, session, server):  # noqa: F811
     with FileLock(run.folder / "submitting.lock"):
-        submit_step.hand_in(session, run.folder.name, "")
-        assert "another page" in ended(session, run.folder.name)["handed_in"]
+        told = submit_step.hand_in(session, run.folder.name, "")
+        told = ended(session, run.folder.name) if session.handing_in else told
+        assert "another page" in told["handed_in"]
     assert sent(server) == 0
 
 
