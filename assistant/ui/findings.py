@@ -196,7 +196,8 @@ AFTERWARDS = """() => {
   if (line) line.textContent = alert?.textContent ?? "";
   refused.classList.toggle("told", Boolean(line && alert));
   const at = document.activeElement;
-  if (at && at !== document.body && !rows.contains(at)) return;
+  const still = !at || at === document.body || at.matches("h2.head") || rows.contains(at);  // nobody has gone elsewhere
+  if (!still) return;
   const other = row?.querySelector(".other:not([hidden]) input");
   const to = other ?? row?.querySelector("select:enabled, [data-undo]") ?? rows.querySelector("select:enabled");
   to?.focus({preventScroll: true});
