@@ -222,6 +222,14 @@ CSS = """
 .dark .score.first .value { color: var(--primary-300); }
 .score p { color: var(--body-text-color-subdued); font-size: 14px; }
 .said { margin: 0 0 14px !important; font-size: 16px; color: var(--body-text-color); }
+@media (min-width: 1280px) {
+  #sidebar .toggle-button { width: auto; padding: 0 10px 0 6px; gap: 4px; }
+  #sidebar .toggle-button::after { content: "Runs"; font-size: 13px; font-weight: 600; color: var(--body-text-color); }
+  #sidebar.open .toggle-button::after { content: none; }
+}
+.runs [aria-current] { border-color: var(--primary-500) !important; }
+/* gradio leaves a list open when its field is left by keyboard */
+body:not(:has([role=combobox]:focus)) .options:has(> [role=listbox]) { display: none !important; }
 .runs { list-style: none !important; margin: 0 !important; padding: 0 !important; display: grid; gap: 8px; }
 .runs li { margin: 0 !important; padding: 0 !important; list-style: none !important; }
 .runs button { display: grid; gap: 2px; width: 100%; padding: 8px 12px; text-align: left; cursor: pointer; border-radius: 10px;
