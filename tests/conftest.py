@@ -11,7 +11,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+# Files that take minutes: where files are shared among processes, none of these is begun last.
+LONG = (
+    "resume", "launched", "first_page", "kaggle_path", "zero", "slices", "bench", "line", "cli", "runs", "preview",
+    "notebook", "accessible", "ranks", "explore", "kaggle_command",
+)  # fmt: skip
 COLOURS = {"red": (200, 40, 40), "green": (40, 200, 40), "blue": (40, 40, 200)}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long files first, each in its own order."""
+    rank = {f"test_{name}.py": number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
 
 
 @pytest.fixture(autouse=True)
