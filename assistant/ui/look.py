@@ -222,7 +222,7 @@ CSS = """
 .dark .score.first .value { color: var(--primary-300); }
 .score p { color: var(--body-text-color-subdued); font-size: 14px; }
 .said { margin: 0 0 14px !important; font-size: 16px; color: var(--body-text-color); }
-@media (min-width: 1280px) {
+@media (min-width: 1360px) {
   #sidebar .toggle-button { width: auto; padding: 0 10px 0 6px; gap: 4px; }
   #sidebar .toggle-button::after { content: "Runs"; font-size: 13px; font-weight: 600; color: var(--body-text-color); }
   #sidebar.open .toggle-button::after { content: none; }
