@@ -122,7 +122,9 @@ def test_the_images_that_go_through_the_network_are_counted():
     five = plan(progressive(FIVE_STEPS, (64, 96)), counts, 10).steps
     assert five[0].most == Passes(head=1000, views=1000)
     assert five[1].most == Passes(head=300, views=300, kept=20)
-    assert five[5].most == Passes(kept=20), "at another size, activations are computed anew, and the starting point is scored"
+    assert five[5].most == Passes(kept=20), (
+        "at another size, activations are computed anew, and the starting point is scored"
+    )
     assert five[6].most == Passes(head=100, views=100)
     assert [step.size for step in five] == [64] * 5 + [96] * 5
 
