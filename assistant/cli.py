@@ -58,19 +58,19 @@ def serve(
         int | None, typer.Option(help="Port.  [default: 7860, or the next free one]", show_default=False)
     ] = None,
     auth: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             metavar="NAME:PASSWORD",
             help="Who may come in, where others can reach the page; may be repeated.  [default: a password is made up and printed]",
             show_default=False,
         ),
-    ] = [],  # noqa: B006 (typer makes a new one)
+    ] = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = False,
 ) -> None:
     """Open the web app."""
     # The page is above this command in the house, so it is started as its own program.
     words = [*(["--port", str(port)] if port is not None else []), *(["--browser"] if browser else [])]
-    words += [word for each in auth for word in ("--auth", each)]
+    words += [word for each in auth or () for word in ("--auth", each)]
     program = "from assistant.ui.__main__ import main; import sys; sys.exit(main(program='assistant serve'))"
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")])

@@ -55,9 +55,7 @@ class RunError(Exception):
 class Options(BaseModel):
     """What is asked of a run, beside the competition. Texts are those of the command's help."""
 
-    recipe: str = Field(
-        "eight_steps", description="eight_steps, five_steps, one_cycle, or steps of your own joined by +."
-    )
+    recipe: str = Field("eight_steps", description="eight_steps, five_steps, one_cycle, or steps joined by +.")
     arch: str = Field("resnet34", description="Any timm architecture.")
     weights: str = Field(
         "auto", description="auto (RECIPES_WEIGHTS, else the Hub), none (random), or a safetensors file."

@@ -83,7 +83,7 @@ class _Norm(nn.BatchNorm2d):
 @functools.cache
 def _kinds() -> dict[type, type]:
     """Each kind of batch normalisation that can be folded, and the same folded; timm's has an activation behind it."""
-    from timm.layers import BatchNormAct2d  # type: ignore[attr-defined] (timm exports it by a star)
+    from timm.layers.norm_act import BatchNormAct2d
 
     class NormAct(BatchNormAct2d):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

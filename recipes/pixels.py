@@ -25,7 +25,7 @@ from recipes.crew import SLICE, Crew
 from recipes.dicom import dicom_picture, is_dicom
 from recipes.errors import Stopped, StorageError
 from recipes.images import Images
-from recipes.jpeg import orientation_of, plain_jpeg
+from recipes.jpeg import orientation_of, plain_jpeg, upright
 from recipes.store import StoredArray, digest, put_row
 
 __all__ = [
@@ -44,20 +44,6 @@ VERSION = 2  # part of every key: raise it when the same file would give other p
 CHUNK = 4 * SLICE
 MAX_PIXELS = 178_956_970  # where Pillow, too, suspects a decompression bomb
 TAPS = 2  # pixels to each side that a bicubic kernel sees
-TURNS = dict(
-    zip(
-        range(2, 9),
-        (
-            Image.Transpose.FLIP_LEFT_RIGHT,
-            Image.Transpose.ROTATE_180,
-            Image.Transpose.FLIP_TOP_BOTTOM,
-            Image.Transpose.TRANSPOSE,
-            Image.Transpose.ROTATE_270,
-            Image.Transpose.TRANSVERSE,
-            Image.Transpose.ROTATE_90,
-        ),
-    )
-)  # by EXIF orientation
 THREE_BYTES = np.dtype("V3")  # one colour: copied as one, axes are swapped in half the time
 
 
@@ -252,7 +238,7 @@ def _opened(source: Path | np.ndarray, short: int | None) -> Image.Image | np.nd
                 scale = short / min(picture.size)
                 picture.draft(None, (int(np.ceil(picture.width * scale)), int(np.ceil(picture.height * scale))))
             picture.load()
-            return _to_rgb(_upright(picture))
+            return _upright(picture)
     except _Unusable:
         raise
     except FileNotFoundError:
@@ -268,9 +254,9 @@ def _opened(source: Path | np.ndarray, short: int | None) -> Image.Image | np.nd
 
 
 def _upright(picture: Image.Image) -> Image.Image:
-    """The picture as its EXIF orientation says that it is to be seen."""
-    turn = TURNS.get(orientation_of(picture))
-    return picture if turn is None else picture.transpose(turn)
+    """The picture in RGB, as its EXIF orientation says that it is to be seen."""
+    orientation, seen = orientation_of(picture), _to_rgb(picture)
+    return seen if orientation == 1 else Image.fromarray(np.ascontiguousarray(upright(np.asarray(seen), orientation)))
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:

@@ -38,6 +38,7 @@ def main(argv: list[str] | None = None, program: str = "app.py") -> int:
     if not all(len(each) == 2 and all(each) for each in people):
         parser.error("--auth takes NAME:PASSWORD")
 
+    from assistant.printed import print_line
     from assistant.runs import RunError, explain
     from assistant.ui import zero
 
@@ -48,7 +49,7 @@ def main(argv: list[str] | None = None, program: str = "app.py") -> int:
     try:
         launch(asked.host, asked.port, asked.browser, on_space, people)
     except (RunError, RecipeError, OSError) as error:
-        print(explain(error), file=sys.stderr)  # noqa: T201 (a command speaks by printing)
+        print_line(explain(error), error=True)
         return 1
     return 0
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import time
 from pathlib import Path
 
 import kagglesdk.kaggle_env as kaggle_env
@@ -10,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from assistant import settings
-from assistant.runs import Options, Run
-from tests.assistant.kaggle_people import TOKEN
+from assistant import reading, settings, submitting
+from assistant.runs import Asked, Options, Run
+from recipes import events
+from tests.assistant.kaggle_people import SLUG, TOKEN, signed_in
 from tests.kaggle_server import KaggleServer
 
 
@@ -35,6 +38,33 @@ def server(monkeypatch):
         monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.LOCAL, running.url)
         running.person("ann", TOKEN, "0123456789abcdef0123456789abcdef")
         yield running
+
+
+@pytest.fixture
+def done_run(make_competition, tmp_path) -> Run:
+    """A run of a small competition that is done: its folder as a worker leaves it, with a submission."""
+    folder = make_competition(train=12, test=6)
+    (folder / "page.json").write_text(json.dumps({"ref": SLUG, "evaluationMetric": "Categorization Accuracy"}))
+    competition = reading.read(folder)
+    made = tmp_path / "run"
+    made.mkdir()
+    options = Options(arch="test_resnet", sizes=[32])
+    asked = Asked(created=time.time(), competition=competition, options=options, versions={})
+    (made / "run.json").write_text(asked.model_dump_json())
+    scores = {"valid": {"accuracy": 0.7}, "valid_tta": {"accuracy": 0.75}}
+    done = events.RunDone(seconds=1.0, scores=scores)
+    (made / "events.jsonl").write_text(json.dumps(done.to_dict()) + "\n")
+    (made / "submission.csv").write_bytes((folder / "sample_submission.csv").read_bytes())
+    return Run(made)
+
+
+@pytest.fixture
+def kaggle(server, monkeypatch):
+    """ann, and a competition that grades by the length of the file; the score comes at the third look."""
+    monkeypatch.setattr(submitting, "_FIRST", 0.01)
+    board = [(f"team {number}", 1 - number / 1000, (f"m{number}",)) for number in range(300)]
+    server.competition(SLUG, b"x\n", grader=lambda data: 0.95, leaderboard=board, pending_polls=2)
+    return signed_in()
 
 
 def draw(kind: int, number: int, side: int = 96) -> Image.Image:

@@ -14,13 +14,12 @@ from assistant.submitting import submit
 from assistant.ui import submit_step
 from assistant.ui.session import Session
 from tests.assistant.kaggle_people import SLUG
-from tests.assistant.test_submitting import kaggle, run  # noqa: F401 (fixtures)
 
 
 @pytest.fixture
-def session(run, kaggle) -> Session:  # noqa: F811
-    """Whoever has that run, signed in."""
-    return Session(True, run.folder.parent, kaggle=kaggle)
+def session(done_run, kaggle) -> Session:
+    """Whoever has that done_run, signed in."""
+    return Session(True, done_run.folder.parent, kaggle=kaggle)
 
 
 def ended(session: Session, name: str) -> dict:
@@ -34,8 +33,8 @@ def sent(server) -> int:
     return len(server.competitions[SLUG].submissions)
 
 
-def test_the_same_file_goes_in_again_only_where_the_button_is_pressed_twice(run, session, server):  # noqa: F811
-    name = run.folder.name
+def test_the_same_file_goes_in_again_only_where_the_button_is_pressed_twice(done_run, session, server):
+    name = done_run.folder.name
     told = submit_step.hand_in(session, name, "mine")
     assert told["message"] == ""
     assert not told["hand_in"]["interactive"]
@@ -51,32 +50,32 @@ def test_the_same_file_goes_in_again_only_where_the_button_is_pressed_twice(run,
     assert sent(server) == 2
 
 
-def test_another_pages_handing_in_is_not_doubled(run, session, server):  # noqa: F811
-    with FileLock(run.folder / "submitting.lock"):
-        told = submit_step.hand_in(session, run.folder.name, "")
-        told = ended(session, run.folder.name) if session.handing_in else told
+def test_another_pages_handing_in_is_not_doubled(done_run, session, server):
+    with FileLock(done_run.folder / "submitting.lock"):
+        told = submit_step.hand_in(session, done_run.folder.name, "")
+        told = ended(session, done_run.folder.name) if session.handing_in else told
         assert "another page" in told["handed_in"]
     assert sent(server) == 0
 
 
-def test_a_score_that_nobody_waited_for_is_found_later(run, session, kaggle, server):  # noqa: F811
-    made = submit(kaggle, run, "left alone")
-    assert submit_step.waits(run)
-    submit_step.look_again(session, run.folder.name)
-    told = ended(session, run.folder.name)
+def test_a_score_that_nobody_waited_for_is_found_later(done_run, session, kaggle, server):
+    made = submit(kaggle, done_run, "left alone")
+    assert submit_step.waits(done_run)
+    submit_step.look_again(session, done_run.folder.name)
+    told = ended(session, done_run.folder.name)
     assert "Public score" in told["handed_in"]
     assert not told["look_again"]["visible"]
-    assert not submit_step.waits(run)
-    assert submit_step.look_again(session, run.folder.name) == {}
-    keep(run, made.model_copy(update={"ref": 10_000, "at": time.time()}))
+    assert not submit_step.waits(done_run)
+    assert submit_step.look_again(session, done_run.folder.name) == {}
+    keep(done_run, made.model_copy(update={"ref": 10_000, "at": time.time()}))
     session.kaggle = None
-    assert "sign in" in submit_step.look_again(session, run.folder.name)["handed_in"]
+    assert "sign in" in submit_step.look_again(session, done_run.folder.name)["handed_in"]
 
 
-def test_a_page_that_shows_another_run_by_now_is_told_the_table_alone(run, session, server):  # noqa: F811
-    submit_step.hand_in(session, run.folder.name, "")
+def test_a_page_that_shows_another_run_by_now_is_told_the_table_alone(done_run, session, server):
+    submit_step.hand_in(session, done_run.folder.name, "")
     assert "handed_in" not in submit_step.progress(session, "another")
     told = ended(session, "another")
     assert "handed_in" not in told
-    assert run.folder.name in told["board"]
-    assert submissions_of(run)[0].status == "scored"
+    assert done_run.folder.name in told["board"]
+    assert submissions_of(done_run)[0].status == "scored"
