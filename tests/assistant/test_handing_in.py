@@ -18,7 +18,7 @@ from tests.assistant.kaggle_people import SLUG
 
 @pytest.fixture
 def session(done_run, kaggle) -> Session:
-    """Whoever has that done_run, signed in."""
+    """Whoever has that run, signed in."""
     return Session(True, done_run.folder.parent, kaggle=kaggle)
 
 
