@@ -47,18 +47,27 @@ def decode_alone(files: Sequence[Path], short: int, seconds: float, device: str 
     for path in paths:
         Path(path).read_bytes()
     found = {}
-    for name, one in _decoders(short).items():
+    for name, one in _decoders().items():
         with ThreadPoolExecutor(cores()) as pool:
             found[f"{name}, {cores()} threads"] = _decoded(pool, one, paths, short, seconds)
-    with ProcessPoolExecutor(cores(), mp_context=multiprocessing.get_context("spawn")) as pool:
-        list(pool.map(_pillow, paths[: 4 * cores()], [short] * 4 * cores()))  # processes are up, imports done
-        found[f"Pillow, {cores()} processes"] = _decoded(pool, _pillow, paths, short, seconds)
+        found[f"{name}, {cores()} processes"] = _by_processes(one, paths, short, seconds)
     if device.startswith("cuda"):
         found |= _nvjpeg(paths, seconds, device)
     return found
 
 
-def _decoders(short: int) -> dict[str, Callable[[str, int], int]]:
+def decode_and_scale(files: Sequence[Path], short: int, seconds: float) -> float:
+    """Images a second that all cores decode and bring to that shorter side as a run does, thrown away."""
+    return _by_processes(_scaled, [str(path) for path in files], short, seconds)
+
+
+def _by_processes(one: Callable[[str, int], int], paths: list[str], short: int, seconds: float) -> float:
+    with ProcessPoolExecutor(cores(), mp_context=multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(one, paths[: 4 * cores()], [short] * 4 * cores()))  # processes are up, imports done
+        return _decoded(pool, one, paths, short, seconds)
+
+
+def _decoders() -> dict[str, Callable[[str, int], int]]:
     found: dict[str, Callable[[str, int], int]] = {"Pillow": _pillow}
     try:
         import simplejpeg  # noqa: F401
@@ -100,6 +109,15 @@ def _simplejpeg(path: str, short: int) -> int:
 
     with open(path, "rb") as file:
         return simplejpeg.decode_jpeg(file.read(), min_height=short, min_width=short).shape[1]
+
+
+def _scaled(path: str, short: int) -> int:
+    import torch
+
+    from recipes.pixels import fitted, open_pixels
+
+    torch.set_num_threads(1)
+    return fitted(open_pixels(Path(path), short), short, 2 * short).shape[1]
 
 
 def _opencv(path: str, short: int) -> int:
@@ -301,6 +319,7 @@ def measure(ledger: Ledger, learner: Learner, files: Sequence[Path], short: int,
         ledger.row("limits", f"decode alone: {name}", images_per_second=speed)
     fastest = max((name for name in ways if not name.startswith("nvJPEG")), key=lambda name: ways[name])
     ledger.row("limits", "decode", images_per_second=ways[fastest], by=fastest)
+    ledger.row("limits", "decode and scale", images_per_second=decode_and_scale(files, short, seconds))
     for name, speed in Passes(learner).rates(seconds).items():
         ledger.row("limits", name, images_per_second=speed)
     stored = (learner.batch_size, short, short * 4 // 3, 3)

@@ -93,6 +93,8 @@ def run(
     every = train + valid + test
     with stages.stage("images ready", every, every / stages.limit("decode")):
         learner.prepare()
+    seconds = ledger.number(part, "images ready", "seconds") or 0.0
+    ledger.row(part, "images ready, scaling counted", share=every / stages.limit("decode and scale") / seconds)
     images = learner.images
     with stages.stage("pixels where the views are made", gigabytes=learner.pixels.array.nbytes / 1e9):
         learner.viewer  # noqa: B018 (made when it is first asked for)

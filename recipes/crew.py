@@ -1,7 +1,7 @@
 """Rows made side by side, a few ahead of whoever asks for them: no worker waits for the slowest of a chunk.
 
-Threads where there are two or three cores; where there are more, Python's lock would hold threads back, and processes are
-forked. A forked worker touches neither the GPU nor anything of the parent's but what it is given, and dies with it.
+Processes are forked, since Python's lock would hold threads back; threads do it where that cannot be done or is not worth
+it. A forked worker touches neither the GPU nor anything of the parent's but what it is given, and dies with it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ __all__ = ["Crew", "cores"]
 
 SLICE = 16  # rows a task
 AHEAD = 4  # tasks a worker that are begun before they are asked for
-ALONE_UNDER = 4  # cores: with fewer, threads keep them busy
 FEW = 256  # rows that are not worth a fork
 
 _one: Callable[[int], Any] = int  # what a forked worker makes a row with
@@ -101,7 +100,7 @@ class Crew:
 
     def _pool(self, rows: int) -> Executor:
         can_fork = sys.platform == "linux" and not multiprocessing.current_process().daemon
-        if not can_fork or self.workers < ALONE_UNDER or rows < FEW:
+        if not can_fork or self.workers == 1 or rows < FEW:
             return ThreadPoolExecutor(self.workers)
         fork = multiprocessing.get_context("fork")
         return ProcessPoolExecutor(self.workers, fork, initializer=_start, initargs=(self.one, os.getpid()))

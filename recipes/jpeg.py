@@ -13,6 +13,7 @@ __all__ = ["orientation_of", "plain_jpeg", "upright"]
 
 LARGEST = 1 << 28  # bytes: what is larger is not read as a whole
 ORIENTATION = 0x0112
+START_OF_SCAN, APPLICATION_1, APPLICATION_2 = 0xDA, 0xE1, 0xE2  # JPEG markers; what is on the picture follows the first
 
 
 def plain_jpeg(path: Path, short: int | None, most: int) -> np.ndarray | None:
@@ -28,11 +29,16 @@ def plain_jpeg(path: Path, short: int | None, most: int) -> np.ndarray | None:
         data = _content(path)
         if data is None:
             return None
-        with Image.open(io.BytesIO(data)) as picture:
-            if not _is_plain(picture) or picture.width * picture.height > most:
-                return None
-            orientation = orientation_of(picture)
-            across, down = picture.size
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+        down, across = int(height), int(width)
+        if colours not in ("YCbCr", "Gray") or across * down > most:
+            return None
+        orientation = 1
+        if _may_be_turned_or_several(data):
+            with Image.open(io.BytesIO(data)) as picture:
+                if picture.format != "JPEG":
+                    return None
+                orientation = orientation_of(picture)
         by = next((by for by in (8, 4, 2) if short and min(across, down) >= by * short), 1)
         least = (-(-down // by), -(-across // by)) if by > 1 else (0, 0)
         return upright(simplejpeg.decode_jpeg(data, "RGB", min_height=least[0], min_width=least[1]), orientation)
@@ -70,7 +76,11 @@ def _content(path: Path) -> bytes | None:
     return None if data[128:132] == b"DICM" else data
 
 
-def _is_plain(picture: Image.Image) -> bool:
-    return picture.format == "JPEG" and (
-        picture.mode == "L" or (picture.mode == "RGB" and picture.info.get("adobe_transform", 1) == 1)
-    )
+def _may_be_turned_or_several(data: bytes) -> bool:
+    """Whether the segments before the scan can tell of an orientation (EXIF, XMP) or of more pictures (MPF)."""
+    at = 2
+    while data[at] == 0xFF and (marker := data[at + 1]) != START_OF_SCAN:
+        if marker == APPLICATION_1 or (marker == APPLICATION_2 and data[at + 4 : at + 8] == b"MPF\0"):
+            return True
+        at += 2 + int.from_bytes(data[at + 2 : at + 4])
+    return data[at] != 0xFF

@@ -225,10 +225,10 @@ def _opened(source: Path | np.ndarray, short: int | None) -> Image.Image | np.nd
     if isinstance(source, np.ndarray):
         return _to_rgb(Image.fromarray(source[..., 0] if source.ndim == 3 and source.shape[2] == 1 else source))
     try:
-        if os.path.getsize(source) == 0:
-            raise _Unusable("empty file")
         if (pixels := plain_jpeg(source, short, MAX_PIXELS)) is not None:
             return pixels
+        if os.path.getsize(source) == 0:
+            raise _Unusable("empty file")
         if is_dicom(source):
             return dicom_picture(source)
         with Image.open(source) as picture:

@@ -165,7 +165,7 @@ class StoredArray:
 
         def written() -> None:
             with contextlib.suppress(OSError, StorageError):  # the folder may be gone by then
-                out.flush()  # type: ignore[attr-defined]
+                _to_disk(self.folder / "data.bin")
                 if path.exists():
                     atomic_write(path, json.dumps(told))
 
@@ -235,6 +235,16 @@ class StoredArray:
             except Timeout:
                 if should_stop():
                     raise Stopped from None
+
+
+def _to_disk(data: Path) -> None:
+    """Waits until a file's pages are on disk, those of maps as well (Linux). A map's own `flush` would hold all of
+    Python meanwhile."""
+    file = os.open(data, os.O_RDWR)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 @functools.cache
