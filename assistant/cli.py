@@ -203,11 +203,13 @@ def run(
     as_json: JSON = False,
 ) -> None:
     """Recipe to submission: train, predict, and write the CSV. Runs on one device wait for each other."""
+    from assistant.processes import expect
     from assistant.runs import Options, start_run
     from assistant.sample import OPTIONS
     from assistant.settings import people_folder
     from assistant.terminal import follow
 
+    expect()
     found = competition_in(competition, settings)
     asked: dict[str, Any] = {
         "recipe": recipe,

@@ -19,7 +19,8 @@ from pydantic import BaseModel, ValidationError
 
 from assistant.competition import Competition, CompetitionError
 from assistant.planned import counts_of, plan_of
-from assistant.runs import Options, RunError, worker_environment
+from assistant.processes import worker_environment
+from assistant.runs import Options, RunError
 from assistant.settings import cache_folder
 from recipes.errors import RecipeError, Stopped, one_line
 from recipes.estimate import Estimate

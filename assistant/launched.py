@@ -28,7 +28,7 @@ def begin(words: Sequence[str]) -> None:
     if place.rank and not together:
         sys.exit(0)
     if place.rank:
-        from assistant.runs import worker_environment
+        from assistant.processes import worker_environment
 
         os.execve(sys.executable, [sys.executable, "-m", "assistant.others"], worker_environment())
     if place.count > 1 and not together:

@@ -19,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from assistant.runs import lives, started_at
+from assistant.processes import lives, started_at
 from assistant.settings import home, visitors_folder
 from recipes import events
 from recipes.errors import Stopped

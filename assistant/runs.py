@@ -7,9 +7,7 @@ A run's state is derived from its events and from whether its process lives; not
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import psutil
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from assistant.competition import Competition, CompetitionError
+from assistant.processes import lives, start_worker
 from assistant.settings import runs_folder
 from recipes import events
 from recipes.errors import StorageError
@@ -36,9 +34,7 @@ __all__ = [
     "find_run",
     "launch",
     "list_runs",
-    "lives",
     "start_run",
-    "started_at",
     "write_run",
 ]
 
@@ -278,24 +274,11 @@ def _words(part: str, at_once: bool) -> list[str]:
     return ([part] if part else []) + (["--at-once"] if at_once else [])
 
 
-_CHILDREN: list[subprocess.Popen] = []  # held, so that ended workers of this process do not stay behind as zombies
-
-
 def launch(folder: Path, part: str = "", at_once: bool = False) -> None:
     """Starts the worker for all that is left of the run, or for one part of it, and waits for its first event so that
     the run's state is told rightly from here on."""
     before = (folder / "events.jsonl").stat().st_size if (folder / "events.jsonl").exists() else 0
-    _reap()
-    with open(folder / "worker.log", "ab") as log:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "assistant.worker", str(folder), *_words(part, at_once)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=worker_environment(),
-            start_new_session=True,
-        )
-    _CHILDREN.append(child)
+    child = start_worker([str(folder), *_words(part, at_once)])
     end = time.monotonic() + _STARTS_WITHIN
     while time.monotonic() < end and child.poll() is None:
         if (folder / "events.jsonl").exists() and (folder / "events.jsonl").stat().st_size > before:
@@ -303,48 +286,6 @@ def launch(folder: Path, part: str = "", at_once: bool = False) -> None:
         time.sleep(0.02)
     if child.poll() not in (None, 0) and EventReader(folder).new() == []:
         raise RunError(f"the worker did not start: exit status {child.poll()}; see {folder / 'worker.log'}")
-
-
-def worker_environment() -> dict[str, str]:
-    """This environment without anybody's Kaggle token, and with settings that a training loop on a CPU needs.
-
-    The allocator keeps large blocks: with glibc's defaults much of the time goes into page faults. Threads that wait
-    sleep: where something else wants a core (the app, a browser), spinning ones made the loop two to three times
-    slower.
-    """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("KAGGLE_")}
-    if sys.platform == "linux":
-        kept.setdefault("MALLOC_MMAP_THRESHOLD_", str(4 << 30))
-        kept.setdefault("MALLOC_TRIM_THRESHOLD_", str(8 << 30))
-        kept.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
-    kept.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    kept.setdefault("PYTHONUNBUFFERED", "1")
-    return kept
-
-
-def started_at(pid: int) -> float:
-    """When a process started: with its number, a name that no later process has. On Linux seconds since boot, which
-    (unlike the time of day that psutil derives from them) are the same for every reader when the clock is set. Raises
-    psutil.Error."""
-    try:
-        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-        return int(ticks) / os.sysconf("SC_CLK_TCK")
-    except (OSError, ValueError, IndexError, AttributeError):
-        return psutil.Process(pid).create_time()
-
-
-def _reap() -> None:
-    """Takes leave of workers of this process that have ended."""
-    _CHILDREN[:] = [child for child in _CHILDREN if child.poll() is None]
-
-
-def lives(pid: int, started: float) -> bool:
-    """Whether that process, of that start time, is still there."""
-    _reap()
-    try:
-        return abs(started_at(pid) - started) < 1 and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
 
 
 def _fresh_folder(slug: str) -> Path:

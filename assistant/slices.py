@@ -27,7 +27,6 @@ __all__ = [
     "broke_off",
     "carry_on",
     "going_on",
-    "load",
     "next_part",
     "paused",
     "ready",
@@ -73,15 +72,6 @@ def _too_long(seconds: float, doing: str) -> str:
         f"a slice is too short: nothing that can be kept came of {seconds:g} s of {STAGES.get(doing, doing)}; take a smaller "
         "size or architecture, or do this run elsewhere: its command and its Python are at the end of step 3"
     )
-
-
-def load() -> None:
-    """Loads the libraries that a slice needs, so that a process that is forked from this one begins to work at once."""
-    import accelerate  # noqa: F401
-    import timm  # noqa: F401
-    import torch._dynamo  # noqa: F401 (the optimizer's first step would)
-
-    import recipes.learner  # noqa: F401
 
 
 def carry_on(folder: Path, seconds: float) -> events.Event | None:

@@ -1,4 +1,4 @@
-"""The process that carries out one run: `python -m assistant.worker FOLDER [PART]`.
+"""The process that carries out one run: `python -m assistant.worker FOLDER [PART]`, or `--stand-by` (see `standby`).
 
 It alone writes into the run folder: it appends events, saves checkpoints, and writes the predictions, the submission,
 the model and the report. A run has three parts: *images* (decode them, fetch the weights), *folds* (all that a GPU is
@@ -21,11 +21,13 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from filelock import FileLock, Timeout
 
+from assistant import standby
 from assistant.competition import CompetitionError
 from assistant.event_log import EventLog, seconds_spent
 from assistant.launched import announce
 from assistant.line import CPU, Turn, devices_of, person_of
-from assistant.runs import Asked, Run, RunError, started_at
+from assistant.processes import started_at
+from assistant.runs import Asked, Run, RunError
 from assistant.settings import cache_folder
 from assistant.stop_file import StopFile
 from recipes import events, launcher
@@ -45,8 +47,9 @@ def main(argv: list[str] | None = None) -> int:
     waits for its turn on the device, unless there is the argument `--at-once`. 0 when it is done, paused or was stopped,
     1 when it failed."""
     faulthandler.enable()
+    words = argv or sys.argv[1:]
+    name, *words = standby.told() if words == [standby.ARGUMENT] else words
     give_way()
-    name, *words = argv or sys.argv[1:]
     part = [word for word in words if word != "--at-once"]
     ended = carry_out(Path(name).resolve(), StopFile, *part, at_once="--at-once" in words)
     return 1 if ended is None or isinstance(ended, events.RunFailed) else 0
@@ -101,6 +104,7 @@ def _carried_out(
             turn.take_if_free()
         elif not part:
             _await(turn, stop, log)
+        standby.loaded()
         if not part:
             announce(folder, asked.model_dump_json())
         if not part and not at_once:
@@ -351,9 +355,8 @@ class Worker:
         import pandas as pd
 
         columns = {"id": ids} | ({"target": targets} if targets is not None else {})
-        table = pd.concat(
-            [pd.DataFrame(columns, dtype=str), pd.DataFrame(answers, columns=list(classes)).round(9)], axis=1
-        )
+        numbers = pd.DataFrame(answers, columns=list(classes)).round(9)
+        table = pd.concat([pd.DataFrame(columns, dtype=str), numbers], axis=1)
         atomic_write(self.folder / name, table.to_csv(index=False, lineterminator="\n", float_format="%.9f"))
 
     def _write_report(self, images: Images, done: events.RunDone) -> None:
@@ -375,9 +378,7 @@ def give_way() -> None:
     """Where somebody wants a core for a moment (a click, a page), they come first; an idle machine is used whole."""
     try:
         psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else 5)
-        Path("/proc/self/autogroup").write_text(
-            "5"
-        )  # Linux shares cores between sessions first, then between processes
+        Path("/proc/self/autogroup").write_text("5")  # Linux shares cores between sessions first, then processes
     except (OSError, psutil.Error):
         pass  # not allowed here, or not of this system
 

@@ -303,7 +303,7 @@ def _disk(folder: Path, size: int) -> dict[str, float]:
 
 def as_a_worker() -> None:
     """Begins this program again in the environment that a run's worker has, unless it is in it already."""
-    from assistant.runs import worker_environment
+    from assistant.processes import worker_environment
 
     wanted = worker_environment()
     if any(os.environ.get(name) != value for name, value in wanted.items()):

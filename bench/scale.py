@@ -74,7 +74,7 @@ def main() -> None:
 
 def timed(ledger: Ledger, settings: dict[str, Any], place: Path) -> None:
     """A row of what a process of its own takes."""
-    from assistant.runs import worker_environment
+    from assistant.processes import worker_environment
 
     with tempfile.TemporaryDirectory(dir=place) as folder:
         path = os.pathsep.join([str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")])

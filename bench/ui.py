@@ -113,7 +113,7 @@ def to_the_training(page: Page, server: Server, ledger: Ledger) -> Path:
         field = page.locator(f"#{name} :is(input, textarea)").first
         field.fill(str(value))
         field.press("Tab")
-    page.wait_for_timeout(1000)
+    page.wait_for_timeout(8000)  # about ten seconds at this step, as somebody takes who looks at it
     begun = time.perf_counter()
     page.locator("#start").click()
     page.wait_for_url("**/?run=*")

@@ -129,7 +129,7 @@ def planned(given: argparse.Namespace, seed: int, path: Path) -> Path:
 
 def raced(ledger: Ledger, contender: str, seed: int, turn: int, plan: Path) -> None:
     """One contender's process from its start to its end, as a row."""
-    from assistant.runs import worker_environment
+    from assistant.processes import worker_environment
 
     environment = worker_environment()
     if contender == AS_IT_COMES:

@@ -40,6 +40,12 @@ def _coloured(n: int, side: int = 16, seed: int = 0) -> tuple[np.ndarray, list[s
     return x.astype(np.uint8), names
 
 
+@pytest.fixture(autouse=True)
+def nobody_stands_by(monkeypatch):
+    """Workers get ready for a run only where a test wants one to: each loads for seconds."""
+    monkeypatch.setattr("assistant.processes.SPARE", float("inf"))
+
+
 @pytest.fixture
 def coloured():
     """`coloured(n, side, seed)`: n noisy patches of red, green and blue in turn, uint8, and their names."""

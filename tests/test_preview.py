@@ -18,7 +18,8 @@ from assistant.estimate import estimate
 from assistant.image_table import image_table
 from assistant.planned import counts_of, plan_of, recipe_of
 from assistant.plots_recipe import schedule
-from assistant.runs import Options, RunError, start_run, worker_environment
+from assistant.processes import worker_environment
+from assistant.runs import Options, RunError, start_run
 from assistant.sample import OPTIONS
 from assistant.ui.preview import architectures, augmentation_shown, estimate_shown, schedule_shown
 from recipes import EIGHT_STEPS, Augmentation, Learner, Stopped, progressive

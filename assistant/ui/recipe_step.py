@@ -64,7 +64,7 @@ def foreseen(session: Session, public: bool, chosen: str, picture: float | None,
         source, *settings = chosen.split("\n")
         source = source.partition(":")[2] or SAMPLE
         measuring = session.measuring is not None and session.measuring.state == "running"
-        return {
+        changes = {
             "subject": _subject(competition),
             "trouble": "",
             **({} if measuring else {"takes": empty(MEASURED)}),
@@ -73,6 +73,8 @@ def foreseen(session: Session, public: bool, chosen: str, picture: float | None,
             "command": as_command(source, asked, settings, sample=competition.sample),
             "python": as_python(session.folders.get(source, source) if session.owner else source, asked, settings),
         }
+        zero.expect()
+        return changes
     except Exception as error:
         return {"trouble": alert(in_words(error))}
 

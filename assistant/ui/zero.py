@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assistant import slices
+from assistant import processes, slices, standby
 from assistant.competition import Competition
 from assistant.runs import Options, Run, launch, start_run, write_run
 from assistant.settings import zero_gpu
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from assistant.ui.session import Session
     from assistant.ui.watch import Watch
 
-__all__ = ["go_on", "load", "prepare", "resume", "start", "turn", "words"]
+__all__ = ["expect", "go_on", "load", "prepare", "resume", "start", "turn", "words"]
 
 ASKED = 60  # seconds of a GPU that a slice asks for; they count against the person's share
 WORK = 48.0  # of those, seconds of training: the rest is for the GPU's start, the network's, and the checkpoint
@@ -47,7 +47,7 @@ def load() -> None:
     """On ZeroGPU: loads here what the forked processes need, once the page is up; the first slice waits for it."""
     if _lent is not None:
         try:
-            slices.load()
+            standby.load()
         finally:
             _loaded.set()
 
@@ -55,6 +55,12 @@ def load() -> None:
 def _slice(folder: str, seconds: float) -> None:
     """Runs in a forked process with a GPU. What it does is told by the run's events."""
     slices.carry_on(Path(folder), seconds)
+
+
+def expect() -> None:
+    """Somebody is about to start a run: where that is a process, it gets ready."""
+    if not zero_gpu():
+        processes.expect()
 
 
 def start(competition: Competition, options: Options, folder: Path) -> None:

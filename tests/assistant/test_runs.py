@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from assistant import reading, sample
-from assistant.runs import EventReader, Options, Run, RunError, find_run, list_runs, start_run, worker_environment
+from assistant.processes import worker_environment
+from assistant.runs import EventReader, Options, Run, RunError, find_run, list_runs, start_run
 from assistant.submission import check
 from recipes import events, load
 from tests import EIGHT_TITLES

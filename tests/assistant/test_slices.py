@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from assistant import reading, settings, slices
+from assistant import reading, settings, slices, standby
 from assistant.runs import Run, RunError, start_run, write_run
 from assistant.stop_file import StopFile
 from assistant.worker import carry_out
@@ -73,7 +73,7 @@ def all_parts(run: Run, seconds: float, after: Callable[[], None] = lambda: None
 @pytest.fixture(autouse=True, scope="module")
 def loaded():
     """What a server does before it forks."""
-    slices.load()
+    standby.load()
 
 
 def another_home(tmp_path, monkeypatch) -> None:

@@ -78,8 +78,8 @@ class Server:
     def end(self) -> None:
         """Ends the server, and the workers of runs in its home that are still going on."""
         self.stop()
-        for process in psutil.process_iter(["cmdline"]):
-            if any(str(self.home) in word for word in process.info["cmdline"] or []):
+        for process in psutil.process_iter(["environ"]):
+            if (process.info["environ"] or {}).get("ASSISTANT_HOME") == str(self.home):
                 process.kill()
 
     def run_folder(self, page) -> Path:
