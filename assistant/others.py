@@ -12,8 +12,9 @@ import warnings
 from pathlib import Path
 
 from assistant.cli_errors import line_of
+from assistant.processes import give_way
 from assistant.runs import Asked
-from assistant.worker import Worker, give_way
+from assistant.worker import Worker
 from recipes import events, launcher
 from recipes.errors import Stopped
 

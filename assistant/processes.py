@@ -11,7 +11,7 @@ import psutil
 
 from assistant import standby
 
-__all__ = ["expect", "lives", "start_worker", "started_at", "worker_environment"]
+__all__ = ["expect", "give_way", "lives", "start_worker", "started_at", "worker_environment"]
 
 SPARE = 3e9  # bytes of memory that have to be free for a worker that stands by
 
@@ -48,6 +48,15 @@ def expect() -> None:
     _reap()
     if not _CHILDREN and free_memory() > SPARE:
         standby.prepare(worker_environment())
+
+
+def give_way() -> None:
+    """Where somebody wants a core for a moment (a click, a page), they come first; an idle machine is used whole."""
+    try:
+        psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else 5)
+        Path("/proc/self/autogroup").write_text("5")  # Linux shares cores between sessions first, then processes
+    except (OSError, psutil.Error):
+        pass  # not allowed here, or not of this system
 
 
 def worker_environment() -> dict[str, str]:

@@ -18,7 +18,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
 from filelock import FileLock, Timeout
 
 from assistant import standby
@@ -26,7 +25,7 @@ from assistant.competition import CompetitionError
 from assistant.event_log import EventLog, seconds_spent
 from assistant.launched import announce
 from assistant.line import CPU, Turn, devices_of, person_of
-from assistant.processes import started_at
+from assistant.processes import give_way, started_at
 from assistant.runs import Asked, Run, RunError
 from assistant.settings import cache_folder
 from assistant.stop_file import StopFile
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 
     from recipes import Images, Learner, Recipe
 
-__all__ = ["Worker", "carry_out", "give_way", "main"]
+__all__ = ["Worker", "carry_out", "main"]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -215,6 +214,7 @@ class Worker:
         if self.ranks.word(done.is_file()):
             return load_file(done) if self.ranks.first else {}
         learner = self._learner(images, number)
+        self._advise(learner)
         try:
             recipe.run(learner, report=learner.reporter, checkpoints=folder)
         except Stopped:
@@ -240,6 +240,15 @@ class Worker:
             atomic_write(done, save({name: np.ascontiguousarray(array) for name, array in predictions.items()}))
             shutil.rmtree(folder / "passes", ignore_errors=True)
         return predictions
+
+    def _advise(self, learner: Learner) -> None:
+        """Tells of a precision that would be faster, where none was asked for."""
+        from recipes.advice import BF16_PAYS
+        from recipes.device import bf16_pays
+
+        unasked = self.options.precision == "auto" and learner.precision == "fp32" and not self.competition.sample
+        if unasked and bf16_pays(learner.network, learner.device):
+            self.log(events.Advice(kind="precision", text=BF16_PAYS, numbers={}))
 
     def _learner(self, images: Images, fold: int, device: str | None = None) -> Learner:
         from recipes.augment import Augmentation
@@ -372,15 +381,6 @@ class Worker:
                     text=f"the report could not be written: {one_line(error)[:200]}; the results are not touched"
                 )
             )
-
-
-def give_way() -> None:
-    """Where somebody wants a core for a moment (a click, a page), they come first; an idle machine is used whole."""
-    try:
-        psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else 5)
-        Path("/proc/self/autogroup").write_text("5")  # Linux shares cores between sessions first, then processes
-    except (OSError, psutil.Error):
-        pass  # not allowed here, or not of this system
 
 
 def _told(error: BaseException) -> str:

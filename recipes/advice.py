@@ -2,13 +2,11 @@
 
 - *Rate too high*: validation loss explodes: it is not finite, or at its end more than twice its best.
 - *Rate too low*: losses creep: after three epochs or more, training loss has come down by less than a tenth and stays
-above
-  validation loss.
-- *Too few epochs*: at the end training loss is still above validation loss and validation loss was still falling by 2
-% or more.
-- *Too many epochs*: the score got better and then worse, for the last third of the epochs (at least two) without a
-new best, while
-  training loss went on falling. Training loss below validation loss alone is not over-fitting.
+  above validation loss.
+- *Too few epochs*: at the end training loss is still above validation loss and validation loss was still falling by 2 %
+  or more.
+- *Too many epochs*: the score got better and then worse, for the last third of the epochs (at least two) without a new
+  best, while training loss went on falling. Training loss below validation loss alone is not over-fitting.
 """
 
 from __future__ import annotations
@@ -19,7 +17,9 @@ import numpy as np
 
 from recipes.events import Advice, Epoch
 
-__all__ = ["advise"]
+__all__ = ["BF16_PAYS", "advise"]
+
+BF16_PAYS = "this processor has AMX: in precision bf16 it trains this network 1.3 to 2.5 times as fast"
 
 
 def advise(

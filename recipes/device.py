@@ -11,7 +11,7 @@ from recipes import ranks
 from recipes.errors import RecipeError
 from recipes.launcher import place
 
-__all__ = ["chance_kept", "chosen_device", "chosen_precision", "identity", "on_device", "pass_size"]
+__all__ = ["bf16_pays", "chance_kept", "chosen_device", "chosen_precision", "identity", "on_device", "pass_size"]
 
 PASSED = 512  # images at once that keep a large GPU busy
 PER_GIGABYTE = 8  # images of 224 × 224 that are passed at once for each gigabyte of a GPU's memory
@@ -70,3 +70,15 @@ def chosen_precision(name: str, device: torch.device) -> str:
     if name == "auto":
         return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
     return name
+
+
+def bf16_pays(network: torch.nn.Module, device: torch.device) -> bool:
+    """Whether bf16 would train that network faster although `auto` is fp32: on a CPU with AMX, which multiplies such
+    matrices. Depthwise convolutions are none, and lose more than the rest gains (docs/scale.md has the figures)."""
+    can = getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16", False)
+    convolutions = (layer for layer in network.modules() if isinstance(layer, torch.nn.Conv2d))
+    return (
+        device.type == "cpu"
+        and can
+        and all(layer.groups < layer.in_channels or layer.groups == 1 for layer in convolutions)
+    )

@@ -36,7 +36,7 @@ class Estimate:
 
     `parts` are in the order in which they happen; `memory` is bytes at the most, `free` those that there are, `disk`
     bytes of decoded images. `largest_batch` is the largest that fits in memory at every size, 0 where none does.
-    `rests_on` says in words what was measured.
+    `rests_on` says in words what was measured; `bf16_pays` that another precision would be faster.
     """
 
     parts: tuple[Part, ...]
@@ -48,6 +48,7 @@ class Estimate:
     device: str
     threads: int
     rests_on: str
+    bf16_pays: bool = False
 
     @property
     def low(self) -> float:
@@ -101,6 +102,7 @@ def estimate(
         device=speed.device,
         threads=speed.threads,
         rests_on=f"{speed.arch} timed for a moment on {timed}; {decoding.images} of the images decoded",
+        bf16_pays=speed.bf16_pays,
     )
 
 

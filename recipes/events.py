@@ -186,8 +186,8 @@ class StepEnded(InStep):
 
 @dataclass(frozen=True, kw_only=True)
 class Advice(InStep):
-    """One of the notes' "when things go wrong": rate_too_high, rate_too_low, too_few_epochs, too_many_epochs; or how
-    answers become decisions: decision."""
+    """One of the notes' "when things go wrong": rate_too_high, rate_too_low, too_few_epochs, too_many_epochs; how
+    answers become decisions: decision; or that another precision would be faster: precision."""
 
     event: ClassVar[str] = "advice"
     kind: str

@@ -167,6 +167,8 @@ def test_an_estimate_is_told_in_words(low, high, words):
     assert words in shown
     assert "up to 1.9 GB of memory and 310 MB of disk" in shown
     assert "the longest part is step 8, train &lt;it&gt;, at 224 px" in shown
+    assert "bf16" not in shown
+    assert "bf16" in estimate_shown(told(low, high, bf16_pays=True))
 
 
 def test_a_batch_too_large_for_memory_is_told_with_one_that_fits():

@@ -18,6 +18,7 @@ from assistant.planned import plan_of
 from assistant.plots_recipe import schedule
 from assistant.runs import Options
 from assistant.ui.look import alert, plot, text
+from recipes.advice import BF16_PAYS
 from recipes.architectures import ARCHITECTURES
 from recipes.errors import ImagesError
 
@@ -104,7 +105,10 @@ def estimate_shown(estimate: Estimate) -> str:
         f"About {_span(estimate.low, estimate.high)} on {where}; up to {memory} and {_bytes(estimate.disk)} of disk; "
         f"the longest part is {_named(estimate.longest)}."
     )
-    return f'<p class="takes">{text(words)} <span class="why">Measured: {text(estimate.rests_on)}.</span></p>'
+    why = f"Measured: {estimate.rests_on}."
+    if estimate.bf16_pays:
+        why += f" {BF16_PAYS[:1].upper()}{BF16_PAYS[1:]}."
+    return f'<p class="takes">{text(words)} <span class="why">{text(why)}</span></p>'
 
 
 def architectures() -> list[tuple[str, str]]:

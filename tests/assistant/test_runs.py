@@ -8,12 +8,15 @@ import time
 
 import pandas as pd
 import pytest
+import timm
+import torch
 
 from assistant import reading, sample
 from assistant.processes import worker_environment
 from assistant.runs import EventReader, Options, Run, RunError, find_run, list_runs, start_run
 from assistant.submission import check
 from recipes import events, load
+from recipes.device import bf16_pays
 from tests import EIGHT_TITLES
 from tests.assistant.conftest import ended, quick
 
@@ -41,6 +44,8 @@ def test_a_run_names_its_eight_steps_and_leaves_all_that_the_contract_lists(make
     assert kinds[0] == "run_started"
     assert kinds[-1] == "run_done"
     assert kinds.index("images_ready") < kinds.index("sweep")
+    quicker = bf16_pays(timm.create_model(quick().arch), torch.device("cpu"))
+    assert [event.kind for event in told if isinstance(event, events.Advice)].count("precision") == int(quicker)
 
     for name in ("run.json", "events.jsonl", "valid.csv", "test.csv", "submission.csv", "report.html"):
         assert (run.folder / name).stat().st_size > 0, name
