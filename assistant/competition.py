@@ -42,7 +42,8 @@ class Labels(BaseModel):
     pixels, folders a class, or the pictures' own names (`pattern` finds the class in one). `id_columns` joined by `/`
     name a picture, or are translated by the table `names_file`, whose column `names_key` holds them and whose column
     `names_column` the pictures' names; `families` are the folders that hold the training pictures; rows whose
-    `split_column` says test are not labelled ones."""
+    `split_column` says test are not labelled ones; `given_back` are folders whose folders are classes, though called like
+    answers in pictures (masks, cleaned)."""
 
     kind: Literal["table", "pixels", "folders", "names"]
     file: str | None = None
@@ -55,6 +56,7 @@ class Labels(BaseModel):
     names_key: str = ""
     names_column: str = ""
     families: list[str] = Field(default_factory=list)
+    given_back: list[str] = Field(default_factory=list)
     level: int = 0
     pattern: str = ""
     separator: str = ""

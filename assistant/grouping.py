@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from assistant.competition import Labels
+from assistant.labelled_rows import SIDES, sideless
 from assistant.labelling import Rows
 from assistant.tables import Table
 
-__all__ = ["GroupColumn", "group_columns"]
+__all__ = ["SIDES", "GroupColumn", "group_columns", "two_sides"]
+
 
 _WORDS: tuple[set[str], ...] = tuple(  # the surest first
     {str(word) for word in words.split()}
@@ -55,6 +57,13 @@ def group_columns(
             if not flags and 2 <= len(distinct) < 0.9 * len(table.frame):
                 found.append((ranks[0], GroupColumn(column, name, len(distinct), len(table.frame))))
     return [column for _, column in sorted(found, key=lambda pair: pair[0])]
+
+
+def two_sides(rows: Rows) -> bool:
+    """Whether the ids name a left and a right picture of the same, such as two eyes of one person."""
+    stems = [sideless(name) for name in rows.ids]
+    sided = sum(bool(stem) for stem in stems)
+    return sided >= 0.8 * max(len(stems), 1) and 0 < len(set(stems)) < 0.8 * len(stems)
 
 
 def _belongs(table: Table, labels: Labels, rows: Rows) -> bool:

@@ -33,7 +33,11 @@ def image_table(competition: Competition, valid: float = 0.2, seed: int = 42) ->
         raise CompetitionError(
             f"the labels cannot be read any more: {' '.join(str(error).split())}; read the folder anew"
         ) from None
-    pictures = Pictures(take_stock(root).readable if labels.kind != "pixels" else [])
+    pictures = Pictures([])
+    if labels.kind != "pixels":
+        stock = take_stock(root)
+        stock.give_back(labels.given_back)
+        pictures = Pictures(stock.readable)
     rows = rows_of(labels, pictures, tables, frozenset(competition.test_ids))
     keep, reasons = _usable(rows)
     targets, task = _encoded(competition, [rows.targets[n] for n in keep])

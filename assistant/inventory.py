@@ -20,6 +20,7 @@ __all__ = ["Inventory", "Match", "Pictures", "Role", "composed", "role_of", "tak
 
 Role = Literal["train", "valid", "test", ""]
 
+SHORTEST = 4  # signs of an id that a picture's name may begin with
 TABLES = frozenset({".csv", ".tsv", ".tab", ".parquet"})
 DOCUMENTS = frozenset({".json", ".jsonl", ".ndjson"})
 VOLUMES = frozenset({".nii", ".mha", ".mhd", ".nrrd", ".zarr", ".h5", ".hdf5", ".edf", ".ply", ".obj", ".bin", ".lyft"})
@@ -80,6 +81,14 @@ class Inventory:
     def readable(self) -> list[str]:
         """The pictures; where there are none, the DICOM files, if they can be read here."""
         return self.pictures or (self.dicom if dicom_is_read() else [])
+
+    def give_back(self, parents: Iterable[str]) -> bool:
+        """Counts pictures in `targets` whose folder lies in one of these among the pictures; whether there are any."""
+        inside = set(parents)
+        back = {name for name in self.targets if name.rpartition("/")[0].rpartition("/")[0] in inside}
+        self.pictures[:] = sorted([*self.pictures, *back])
+        self.targets[:] = [name for name in self.targets if name not in back]
+        return bool(back)
 
     def count(self, endings: Iterable[str]) -> int:
         """Files with any of these endings."""
@@ -207,11 +216,12 @@ class Pictures:
         over all.
 
         An id may lack the ending, hold another one, or hold folders. Where no id is found by name, letter case is
-        left out of account, then numbers are compared as numbers (7 and img_007.jpg)."""
+        left out of account, then one suffix that all pictures have (a1-c.png), then numbers are compared as numbers (7 and
+        img_007.jpg)."""
         if limit is not None and len(ids) > limit:
             ids = [ids[at * len(ids) // limit] for at in range(limit)]
         ids = [composed(name) for name in ids]
-        for candidates in (self._named, self._in_any_case, self._numbered):
+        for candidates in (self._named, self._in_any_case, self._suffixed(ids), self._numbered):
             found = [candidates(name) for name in ids]
             if any(found):
                 match = self._chosen(found, wanted, len(set(ids)) == len(ids))
@@ -246,6 +256,19 @@ class Pictures:
             for key, numbers in known.items():
                 found[key.lower()] += numbers
         return found
+
+    def _suffixed(self, ids: Sequence[str]) -> Callable[[str], list[int]]:
+        """Finds pictures that are called as an id and a suffix behind it, the same one for (nearly) all of these ids: that of
+        the most, the first in order among several."""
+        wanted = {name for name in ids if len(name) >= SHORTEST and not name.isdigit()}
+        found: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+        for stem, numbers in self.by_stem.items() if wanted else ():
+            for at in (place.start() for place in re.finditer(r"[-_.]", stem)):
+                if stem[:at] in wanted:
+                    found[stem[at:]][stem[:at]] += numbers
+        best = min(found, key=lambda suffix: (-len(found[suffix]), suffix), default="")
+        certain = bool(best) and len(found[best]) >= 0.9 * len(wanted) and len(wanted) >= 0.9 * len(set(ids))
+        return lambda name: found[best].get(name, []) if certain else []
 
     def _numbered(self, name: str) -> list[int]:
         name = name.strip()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from assistant.competition import Labels
 from assistant.evidence import AGAIN, Expected, Rows
@@ -13,7 +14,10 @@ from assistant.places import class_parts, labelled_pictures
 from assistant.tables import Table
 from assistant.translations import picture_names
 
-__all__ = ["joined_ids", "rows_of"]
+__all__ = ["SIDES", "joined_ids", "rows_of", "sideless"]
+
+SIDES = "the ids without left and right"  # what takes a group column's place where ids say whose pictures they are
+_SIDE = re.compile(r"(.+?)(?:[ _.-]?(?:left|right)|[_-][LR])", re.I)
 
 _NOT_A_NUMBER = {"nan", "na", "n/a", "null", "none"}
 _SLIPS = 0.02  # of the ids may have several labels that contradict each other
@@ -23,6 +27,17 @@ def rows_of(
     labels: Labels, pictures: Pictures, tables: dict[str, Table], expected_ids: frozenset[str] = frozenset()
 ) -> Rows:
     """The labelled images that this place gives."""
+    rows = _rows_of(labels, pictures, tables, expected_ids)
+    return replace(rows, groups=list(map(sideless, rows.ids))) if labels.group_column == SIDES else rows
+
+
+def sideless(name: str) -> str:
+    """An id without its side; empty where it has none."""
+    found = _SIDE.fullmatch(os.path.splitext(name.rpartition("/")[2])[0])
+    return found[1] if found else ""
+
+
+def _rows_of(labels: Labels, pictures: Pictures, tables: dict[str, Table], expected_ids: frozenset[str]) -> Rows:
     if labels.kind in ("table", "pixels"):
         return _table_rows(labels, pictures, tables)
     names = labelled_pictures(pictures, Expected(ids=expected_ids))

@@ -25,7 +25,7 @@ from recipes import events
 from recipes.errors import Stopped
 from recipes.store import atomic_write, writable_folder
 
-__all__ = ["BEHIND", "Ticket", "Turn", "before", "devices_of", "person_of", "placed"]
+__all__ = ["BEHIND", "Ticket", "Turn", "anybody", "before", "devices_of", "person_of", "placed"]
 
 CPU = "cpu"
 OWNER = "owner"  # of all runs that are no visitor's
@@ -115,6 +115,11 @@ def person_of(run: Path) -> str:
     return run.relative_to(visitors).parts[0] if visitors in run.parents else OWNER
 
 
+def anybody() -> bool:
+    """Whether a run trains or waits on this machine."""
+    return bool(_tickets(_folder()))
+
+
 class Turn:
     """This process's turn on `devices`, which begins after `wait` and ends with `end` or with the process.
 
@@ -130,10 +135,7 @@ class Turn:
         should_stop: Callable[[], bool] = lambda: False,
     ):
         self.devices, self.person, self.report, self.should_stop = tuple(devices), person, report, should_stop
-        self.all = home() / "line"
-        self.folder = self.all / _plain(
-            platform.node() or "here"
-        )  # machines that share a home have devices of their own
+        self.all, self.folder = home() / "line", _folder()
         self.path: Path | None = None
         self.held: list[FileLock] = []
 
@@ -196,6 +198,11 @@ class Turn:
             taken.append(lock)
         self.held += taken
         return 0
+
+
+def _folder() -> Path:
+    """Where the tickets of this machine lie: machines that share a home have devices of their own."""
+    return home() / "line" / _plain(platform.node() or "here")
 
 
 def _tickets(folder: Path) -> list[Ticket]:

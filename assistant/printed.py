@@ -153,7 +153,7 @@ def _run_row(row: dict[str, Any]) -> dict[str, str]:
         handed_in = next((each for each in reversed(submissions) if each["status"] == "scored"), handed_in)
     place, tta = (
         handed_in.get("place"),
-        shown["valid_decided"][1] if "valid_decided" in scores else shown["valid_tta"][1],
+        (shown["valid_decided"] if "valid_decided" in scores else shown["valid_tta"])[1],
     )
     waiting = {"pending": "waits", "failed": "refused"}.get(handed_in.get("status", ""), "")
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import psutil
@@ -16,21 +17,15 @@ __all__ = ["expect", "give_way", "lives", "start_worker", "started_at", "worker_
 SPARE = 3e9  # bytes of memory that have to be free for a worker that stands by
 
 _CHILDREN: list[subprocess.Popen] = []  # held, so that ended workers of this process do not stay behind as zombies
+_lock = threading.Lock()
 
 
 def start_worker(words: list[str]) -> subprocess.Popen:
     """A worker that carries out what the words of its command line say, the run's folder first: the one that stands by, or
     a new one."""
-    _reap()
     environment = worker_environment()
-    child = standby.take(words, environment) or _new(words, environment)
-    _CHILDREN.append(child)
-    return child
-
-
-def _new(words: list[str], environment: dict[str, str]) -> subprocess.Popen:
-    with open(Path(words[0]) / "worker.log", "ab") as log:
-        return subprocess.Popen(
+    with _lock, open(Path(words[0]) / "worker.log", "ab") as log:
+        child = standby.take(words, environment) or subprocess.Popen(
             [sys.executable, "-m", "assistant.worker", *words],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -38,16 +33,20 @@ def _new(words: list[str], environment: dict[str, str]) -> subprocess.Popen:
             env=environment,
             start_new_session=True,
         )
+        _CHILDREN.append(child)
+    return child
 
 
 def expect() -> None:
-    """Somebody is about to start a run: a worker gets ready for it, unless one of this process is at work, so that another
-    would wait for its turn, or memory is short."""
+    """Somebody is about to start a run: a worker gets ready for it, unless one is at work on this machine, so that another
+    would wait for its turn, or memory is short. (On Windows what waits for its input does not load meanwhile.)"""
+    from assistant.line import anybody
     from recipes.speed import free_memory
 
     _reap()
-    if not _CHILDREN and free_memory() > SPARE:
-        standby.prepare(worker_environment())
+    with _lock:
+        if not (_CHILDREN or anybody() or sys.platform == "win32") and free_memory() > SPARE:
+            standby.prepare(worker_environment())
 
 
 def give_way() -> None:
@@ -98,4 +97,5 @@ def lives(pid: int, started: float) -> bool:
 
 def _reap() -> None:
     """Takes leave of workers of this process that have ended."""
-    _CHILDREN[:] = [child for child in _CHILDREN if child.poll() is None]
+    with _lock:
+        _CHILDREN[:] = [child for child in _CHILDREN if child.poll() is None]

@@ -122,12 +122,16 @@ def _numbers(distinct: Counter[str], columns: Sequence[str], template: Template 
     ]
     if metric in NUMBERS:
         return Question("regression", list(columns), why=f"the score is {metric}", others=("single_label",))
-    if metric in CLASSES or (metric or "").startswith("map@"):
+    if metric in CLASSES or re.match(r"map@|top_\d", metric or ""):
         ordinal = metric == "kappa" and ordered
         return Question("single_label", classes, ordinal=ordinal, why=f"the score is {metric}", others=("regression",))
     cells = (
         template.table.frame[template.columns[0]].unique().tolist() if template and len(template.columns) == 1 else []
     )
+    words = [cell for cell in cells if cell.strip() and not is_number(cell.strip())]
+    if len(words) > 0.5 * len(cells):
+        why = f"the template's cells are no numbers, such as {words[0][:40]!r}"
+        return Question("single_label", classes, why=why, others=("regression",))
     fractions = any(re.fullmatch(r"-?\d*\.\d*[1-9]\d*", cell) for cell in cells)
     if fractions and len(distinct) > 2:
         return Question(
@@ -174,7 +178,7 @@ def _separator(distinct: Counter[str], template: Template | None, metric: str | 
         recur = len(words) < len(distinct) and len(sizes) > 1
         whole = {text for text in distinct if len(parts[text]) == 1}
         made_of_known = bool(whole) and sum(set(tags) <= whole for tags in several) > 0.6 * len(several)
-        if recur and metric not in CLASSES:
+        if recur and (metric not in CLASSES or all(word.isdigit() for word in words)):
             return mark
         if made_of_known and mark != " ":
             return mark

@@ -17,7 +17,8 @@ from typing import Any
 from assistant import scoring
 from assistant.choices import with_choices
 from assistant.competition import Answer, Competition, CompetitionError, Finding, Labels, MetricChoice
-from assistant.grouping import group_columns
+from assistant.evidence import same_words
+from assistant.grouping import SIDES, group_columns, two_sides
 from assistant.inventory import Inventory, Pictures, take_stock
 from assistant.labelling import Candidate, Expected, Rows, candidates, rows_of
 from assistant.questions import Question, question_as, question_of
@@ -55,6 +56,7 @@ class Reading:
     pictures: Pictures
     tables: dict[str, Table]
     broken: dict[str, str]
+    given_back: list[str]
 
     @classmethod
     def of(cls, root: Path) -> Reading:
@@ -68,7 +70,21 @@ class Reading:
         names = [name for name in (*stock.tables, *stock.documents) if name != "page.json"]
         tables, broken = read_tables(root, names[:500])
         pictures = Pictures(stock.readable)
-        return cls(stock, pictures, tables, broken)
+        given_back = _classes_called_like_targets(stock, find_templates(tables, pictures))
+        if stock.give_back(given_back):
+            pictures = Pictures(stock.readable)
+        return cls(stock, pictures, tables, broken, given_back)
+
+
+def _classes_called_like_targets(stock: Inventory, found: Sequence[Template]) -> list[str]:
+    """Folders whose folders are called like answers in pictures (cleaned, masks) and are classes all the same: they, or those
+    beside them, are called like what the template holds."""
+    if not stock.targets or not found:
+        return []
+    expected = expected_of(found[0], {})
+    asked = {same_words(word) for word in (*expected.cells, *expected.columns)}
+    folders = {name.rpartition("/")[0] for name in (*stock.pictures, *stock.targets)}
+    return sorted({folder.rpartition("/")[0] for folder in folders if same_words(folder.rpartition("/")[2]) in asked})
 
 
 def read(folder: Path | str, settings: Mapping[str, str] | None = None) -> Competition:
@@ -144,7 +160,7 @@ class _Reader:
         reason = refused_labels(rows.targets, labels.target_columns)
         if reason is not None:
             return self._unsupported(reason, template, labels)
-        labels = labels.model_copy(update=self._groups(labels, rows))
+        labels = labels.model_copy(update=self._groups(labels, rows) | {"given_back": self.files.given_back})
         hint = self.given.get("metric") or scoring.hint(self.page)
         question = self._question(rows, labels, template, hint)
         asked = unseen(template, labels, rows, self.pictures, self.tables)
@@ -280,8 +296,11 @@ class _Reader:
             self._found("group", "none", "")
             return {}
         found = group_columns(self.tables, labels, rows, wanted)
-        if wanted is not None and (not found or found[0].column != wanted):
+        if wanted not in (None, SIDES) and (not found or found[0].column != wanted):
             raise CompetitionError(f"no such group column: {wanted} (group=); name one whose cells repeat, or none")
+        if wanted == SIDES or (not found and two_sides(rows)):
+            self._found("group", SIDES, "each id has a side, and most come with both")
+            return {"group_column": SIDES}
         if not found:
             self._found("group", "none", "no column names a patient, a place or the like that repeats")
             return {}

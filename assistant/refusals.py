@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+from assistant.evidence import AGAIN
 from assistant.inventory import VIDEOS, VOLUMES, Inventory, Pictures
 from assistant.tables import Table
 from assistant.templates import Template
@@ -28,8 +29,10 @@ _SCORES = (
     (re.compile(r"\bssim\b|\bpsnr\b|per.pixel", re.I), "picture to picture"),
 )
 OURS = "this program names classes and numbers"
+FEW_IDS = 10  # of a template: a code competition's, which shows some of its pictures
 _NOTHING = {"", "0", "-1", "none", "nan", "1 1"}
-_ARRAYS = frozenset({".npy", ".npz"})
+_ARRAYS = frozenset({".npy", ".npz", ".aps", ".a3daps", ".mat"})
+_PACKED = frozenset({".tfrec", ".tfrecord", ".tfrecords", ".bson", ".lmdb", ".rec"})
 
 
 def refused(
@@ -71,7 +74,7 @@ def _of_template(template: Template, pictures: Pictures) -> str | None:
         place = f"column {column} of {template.name}"
         if _BOX_COLUMN.search(column):
             return f"detection: {place} asks for boxes{_such(filled)}; {OURS}"
-        if _RLE_COLUMN.search(column):
+        if _RLE_COLUMN.search(column) and not (filled and all(map(_NUMBER.fullmatch, filled))):
             return f"segmentation: {place} asks for run lengths of masks{_such(runs or filled)}; {OURS}"
         if (
             runs
@@ -83,6 +86,9 @@ def _of_template(template: Template, pictures: Pictures) -> str | None:
             _TEXT_COLUMN.search(column) and _is_prose(filled, cells)
         ):
             return f"picture to text: {place} asks for text{_such(filled)}; {OURS}"
+        others = _other_pictures(filled, template, pictures)
+        if others and len(others) > 0.5 * len(filled):
+            return f"retrieval: {place} holds other pictures of the same kind{_such(others)}; {OURS}"
         placed = [cell for cell in filled if _is_placed(cell)]
         if placed and len(placed) > 0.5 * len(filled):
             return f"detection: {place} holds places in the picture{_such(placed)}; {OURS}"
@@ -119,6 +125,15 @@ def _of_labels(template: Template, tables: dict[str, Table]) -> str | None:
 
 def refused_labels(targets: Sequence[tuple[str, ...]], columns: Sequence[str]) -> str | None:
     """Why several columns are no labels that are answered here: they hold words; None where they hold numbers."""
+    for place, column in enumerate(columns):
+        again = [row[place] for row in targets if AGAIN in row[place]]
+        numbers = [part for cell in again for part in cell.split(AGAIN)]
+        if len(again) > 0.5 * len(targets) and all(map(_NUMBER.fullmatch, numbers)) and any("." in n for n in numbers):
+            shown = few(again[0].split(AGAIN))
+            return (
+                f"several rows a picture: column {column} holds different numbers for one ({shown}); {OURS}, with one row for "
+                "each picture and a column for each number"
+            )
     if len(columns) < 2:
         return None
     for place, column in enumerate(columns):
@@ -132,12 +147,16 @@ def refused_labels(targets: Sequence[tuple[str, ...]], columns: Sequence[str]) -
 
 
 def refused_ids(template: Template | None, missing: Sequence[str], pictures: Sequence[str]) -> str | None:
-    """Why a template's ids cannot be answered: none of them is a picture's, though test pictures are there."""
-    if template is None or not template.ids or len(missing) < len(template.ids) or not pictures:
+    """Why a template's ids cannot be answered: (nearly) none of them is a picture's, though test pictures are there."""
+    if template is None or not template.ids or len(missing) < 0.9 * len(template.ids) or not pictures:
         return None
+    found = len(template.ids) - len(missing)
+    if found and len(template.ids) <= FEW_IDS:
+        return None
+    which = f"only {found:,} of its {len(template.ids):,}" if found else f"none of its {len(missing):,}"
     return (
-        f"the ids of {template.name} are not pictures: none of its {len(missing):,} (such as {missing[0]}) is called like "
-        f"one of the {len(pictures):,} test pictures (such as {pictures[0]}), and no table translates them"
+        f"the ids of {template.name} are not pictures: {which} (such as {missing[0]}) is called like one of the "
+        f"{len(pictures):,} test pictures (such as {pictures[0]}), and no table translates them"
     )
 
 
@@ -155,10 +174,11 @@ def refused_without_pictures(stock: Inventory, tables: dict[str, Table]) -> str 
         (VOLUMES, "volumes or signals"),
         (VIDEOS, "videos"),
         (_ARRAYS, "arrays of several bands or frames"),
+        (_PACKED, "pictures packed into records"),
     ):
         count = stock.count(kinds)
         if count:
-            found = next(ending for ending in kinds if stock.counts[ending])
+            found = max(kinds, key=lambda ending: stock.counts[ending])
             return f"{words}: {count:,} files ({found}) and no pictures; this program reads pictures"
     count = stock.counts[".parquet"]
     if count > 3:
@@ -169,6 +189,20 @@ def refused_without_pictures(stock: Inventory, tables: dict[str, Table]) -> str 
 def _has_links(table: Table) -> bool:
     head = table.frame.head(50)
     return any(head[column].str.match(r"https?://").mean() > 0.5 for column in head.columns if len(head))
+
+
+def _other_pictures(filled: Sequence[str], template: Template, pictures: Pictures) -> list[str]:
+    """Cells that hold ids of the template or names of pictures, and nothing else."""
+    made_of_names = [cell for cell in filled if all(map(_is_a_name, cell.split()))]
+    if len(made_of_names) <= 0.5 * len(filled):
+        return []
+    known = {*template.ids, *pictures.by_stem}
+    return [cell for cell in made_of_names if known.issuperset(cell.split())]
+
+
+def _is_a_name(word: str) -> bool:
+    """Whether a word can only be an id: a number may be a class as well."""
+    return len(word) > 5 and not _NUMBER.fullmatch(word)
 
 
 def _is_runs(cell: str) -> bool:

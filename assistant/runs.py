@@ -34,6 +34,7 @@ __all__ = [
     "find_run",
     "launch",
     "list_runs",
+    "score_of",
     "start_run",
     "write_run",
 ]
@@ -338,3 +339,9 @@ def as_json(run: Run) -> dict[str, Any]:
         "seconds": done.seconds if done else None,
         "submission": str(submission) if submission.exists() else None,
     }
+
+
+def score_of(scores: dict[str, dict[str, float]]) -> tuple[str, float | None]:
+    """The metric's name and the score that tells of a run: of its decisions, else with TTA, else plain; none before its end."""
+    view = next((view for view in ("valid_decided", "valid_tta", "valid") if view in scores), "")
+    return next(iter(scores.get(view, {}).items()), ("", None))

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["ARGUMENT", "load", "loaded", "prepare", "take", "told"]
+__all__ = ["ARGUMENT", "dismiss", "load", "loaded", "prepare", "take", "told"]
 
 ARGUMENT = "--stand-by"  # of `python -m assistant.worker`, in place of a folder
 LEAVES_AFTER = 900.0  # seconds
@@ -36,7 +36,7 @@ def prepare(environment: Mapping[str, str]) -> None:
         if _stands_by(environment):
             return
         _dismiss()
-        with suppress(OSError):
+        with suppress(OSError, RuntimeError):
             process = subprocess.Popen(
                 [sys.executable, "-m", "assistant.worker", ARGUMENT],
                 stdin=subprocess.PIPE,
@@ -47,8 +47,8 @@ def prepare(environment: Mapping[str, str]) -> None:
             )
             leaves = threading.Timer(LEAVES_AFTER, _dismiss_if, [process])
             leaves.daemon = True
-            leaves.start()
             _there = process, dict(environment), leaves
+            leaves.start()
 
 
 def take(words: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen | None:
@@ -57,6 +57,7 @@ def take(words: Sequence[str], environment: Mapping[str, str]) -> subprocess.Pop
     global _there
     with _lock:
         if not _stands_by(environment):
+            _dismiss()
             return None
         assert _there is not None
         process, _, leaves = _there
@@ -71,6 +72,12 @@ def take(words: Sequence[str], environment: Mapping[str, str]) -> subprocess.Pop
             process.wait()
             return None
         return process
+
+
+def dismiss() -> None:
+    """Sends the worker away that stands by, if one does."""
+    with _lock:
+        _dismiss()
 
 
 def _stands_by(environment: Mapping[str, str]) -> bool:

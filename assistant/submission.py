@@ -33,18 +33,22 @@ def decision_of(competition: Competition, task, targets: np.ndarray, answers: np
     answers (n, classes); None where the cells are probabilities."""
     from recipes.decisions import decision_for
 
-    asked = competition.submission
-    if asked.value == "probability":
+    if competition.submission.value == "probability":
         return None
-    options: dict[str, Any] = {}
+    return decision_for(competition.metric.name, task, targets, answers, **decided_within(competition, targets))
+
+
+def decided_within(competition: Competition, targets: np.ndarray) -> dict[str, Any]:
+    """What the cells allow of a decision, as `recipes.decisions.decision_for` takes it."""
+    asked = competition.submission
     if asked.value == "number":
-        options = {"low": asked.low, "high": asked.high} if len(asked.columns) == 1 else {}
-        options["whole"] = True if asked.whole and competition.metric.name == "kappa" else None
-    elif asked.value == "ranked":
-        options = {"top": asked.top}
-    elif competition.task == "multi_label":
-        options = {"at_least": int(bool(len(targets)) and bool((targets.sum(1) > 0).all()))}
-    return decision_for(competition.metric.name, task, targets, answers, **options)
+        limits = {"low": asked.low, "high": asked.high} if len(asked.columns) == 1 else {}
+        return limits | {"whole": True if asked.whole and competition.metric.name == "kappa" else None}
+    if asked.value == "ranked":
+        return {"top": asked.top}
+    if competition.task == "multi_label":
+        return {"at_least": int(bool(len(targets)) and bool((targets.sum(1) > 0).all()))}
+    return {}
 
 
 def table(

@@ -18,7 +18,7 @@ from assistant.kaggle_errors import Fault, KaggleError, duration, fault_of_netwo
 from assistant.kaggle_wire import Listed, Sent, slug_in
 from assistant.network import FAILED, bare_session, body_of
 from assistant.patience import Waiting, leaving
-from assistant.runs import Run, RunError, as_json
+from assistant.runs import Run, RunError, as_json, score_of
 from assistant.standing import standing
 from assistant.storage import GONE
 from assistant.submission import check
@@ -212,9 +212,5 @@ def _latest(kaggle: Kaggle, made: Submission) -> Sent | None:
 
 def _validation(run: Run) -> tuple[str, float | None]:
     """The competition's metric, and what the run reached in it on validation, by the view that was handed in."""
-    metric = run.asked().competition.metric.name
-    scores = as_json(run)["scores"]
-    for view in ("valid_decided", "valid_tta", "valid"):
-        if metric in scores.get(view, {}):
-            return metric, scores[view][metric]
-    return metric, None
+    metric, score = score_of(as_json(run)["scores"])
+    return metric or run.asked().competition.metric.name, score

@@ -261,8 +261,13 @@ def _one_column(
     cells: list[str],
     called: Sequence[Mapping[str, str]],
 ) -> Answer:
-    asked = re.fullmatch(r"map@(\d+)", metric or "")
+    asked = re.fullmatch(r"(?:map@|top_(?!1_))(\d+)(?:_\w+)?", metric or "")
     known = set(classes)
+    sure = [cell for cell in cells if re.fullmatch(r"\S+\s+([01]|[01]?\.\d+)", cell)]
+    if len(sure) > 0.5 * len(cells) and any("." in cell.split()[1] for cell in sure):
+        raise ValueError(
+            f"each cell of {template.columns[0]} holds a class and how sure it is (such as {sure[0][:40]!r})"
+        )
     mark = _mark_in(cells, classes)
     several = (
         [[word.strip() for word in (cell.split(mark) if mark.strip() else cell.split())] for cell in cells]
@@ -289,6 +294,10 @@ def _one_column(
             )
     if fractions and metric not in HARD and not set(cells) & known:
         raise ValueError(f"its one column {template.columns[0]} holds fractions, and there are {len(classes)} classes")
+    if metric in ("auc", "log_loss") and len(classes) > 2 and cells and not set(cells) & known:
+        raise ValueError(
+            f"its one column {template.columns[0]} is scored by {metric.replace('_', ' ')}, and there are {len(classes)} classes"
+        )
     why = f"the score is {metric}" if metric in HARD else "one column for a class name"
     return Answer(**base, value="label", **_spelled(classes, cells, positive, called, why))
 

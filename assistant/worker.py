@@ -46,11 +46,12 @@ def main(argv: list[str] | None = None) -> int:
     waits for its turn on the device, unless there is the argument `--at-once`. 0 when it is done, paused or was stopped,
     1 when it failed."""
     faulthandler.enable()
+    give_way()
     words = argv or sys.argv[1:]
     name, *words = standby.told() if words == [standby.ARGUMENT] else words
-    give_way()
     part = [word for word in words if word != "--at-once"]
     ended = carry_out(Path(name).resolve(), StopFile, *part, at_once="--at-once" in words)
+    standby.loaded()  # Python cannot end in the middle of an import
     return 1 if ended is None or isinstance(ended, events.RunFailed) else 0
 
 
@@ -214,7 +215,8 @@ class Worker:
         if self.ranks.word(done.is_file()):
             return load_file(done) if self.ranks.first else {}
         learner = self._learner(images, number)
-        self._advise(learner)
+        if number == 0:
+            self._advise(learner)
         try:
             recipe.run(learner, report=learner.reporter, checkpoints=folder)
         except Stopped:
@@ -297,9 +299,9 @@ class Worker:
         through are kept in that folder."""
         from recipes import tta
 
-        passes, views = tta.passes(learner, "valid", self.options.tta, kept), self.options.tta
-        test = tta.passes(learner, "test", views, kept).mean(0) if len(learner.images.test) else passes[0][:0]
-        return {"rows": learner.images.valid.rows, "plain": passes[0], "tta": passes.mean(0), "test": test}
+        plain, mean = tta.answers(learner, "valid", self.options.tta, kept)
+        test = tta.answers(learner, "test", self.options.tta, kept)[1] if len(learner.images.test) else plain[:0]
+        return {"rows": learner.images.valid.rows, "plain": plain, "tta": mean, "test": test}
 
     def _finish(self, images: Images, valid: dict[str, np.ndarray], test: np.ndarray) -> events.Event:
         from assistant.image_table import answers_in_order
@@ -332,7 +334,7 @@ class Worker:
 
     def _decision(self, images: Images, targets: np.ndarray, tta: np.ndarray, scores: dict[str, dict[str, float]]):
         """What makes classes, tags or numbers of the answers, fitted on validation; tells how, and what it is worth."""
-        from assistant.submission import decision_of
+        from assistant.submission import decided_within, decision_of
         from recipes.decisions import cross_fitted
 
         decision = decision_of(self.competition, images.task, targets, tta)
@@ -341,7 +343,8 @@ class Worker:
         atomic_write(self.folder / "decision.json", json.dumps(decision.to_dict(), indent=1))
         if "fitted on" in decision.why:
             name = self.competition.metric.name
-            scores["valid_decided"] = {name: cross_fitted(name, images.task, targets, tta)}
+            within = decided_within(self.competition, targets)
+            scores["valid_decided"] = {name: cross_fitted(name, images.task, targets, tta, **within)}
             self.log(events.Advice(kind="decision", text=f"the submission's cells: {decision.why}", numbers={}))
         return decision
 

@@ -23,11 +23,17 @@ BF16_PAYS = "this processor has AMX: in precision bf16 it trains this network 1.
 
 
 def advise(
-    epochs: Sequence[Epoch], rate: float, larger_is_better: bool, metric: str, final: bool = True
+    epochs: Sequence[Epoch],
+    rate: float,
+    larger_is_better: bool,
+    metric: str,
+    final: bool = True,
+    smoothed: bool = False,
 ) -> list[Advice]:
     """Advice on the epochs of one fit, which ran at the top rate `rate`, with the numbers that led to it.
 
-    Where the fit is not `final`, because a recipe goes on after it, only a rate that is too high is worth a word.
+    Where the fit is not `final`, because a recipe goes on after it, only a rate that is too high is worth a word. With
+    `smoothed` labels training loss cannot be held against validation loss, whose labels are not.
     """
     if not epochs:
         return []
@@ -47,7 +53,8 @@ def advise(
     found: list[Advice] = []
     if not final:
         return found
-    if len(epochs) >= 3 and train[-1] > 0.9 * train[0] and train[-1] > valid[-1]:
+    above = train[-1] > valid[-1] and not smoothed
+    if len(epochs) >= 3 and above and train[-1] > 0.9 * train[0]:
         text = (
             f"Training loss went from {train[0]:.3f} to {train[-1]:.3f} only, and stays above validation loss ({valid[-1]:.3f}): "
             f"a rate of {rate:.1e} is too low. Try three times as much."
@@ -59,7 +66,7 @@ def advise(
             "valid_loss": float(valid[-1]),
         }
         found.append(Advice(kind="rate_too_low", text=text, numbers=numbers, **place))
-    elif len(epochs) >= 2 and train[-1] > valid[-1] and valid[-1] < 0.98 * valid[:-1].min():
+    elif len(epochs) >= 2 and above and valid[-1] < 0.98 * valid[:-1].min():
         text = (
             f"Training loss ({train[-1]:.3f}) is above validation loss ({valid[-1]:.3f}), which still falls: too few epochs. "
             "One more cycle would help."

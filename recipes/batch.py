@@ -35,7 +35,8 @@ def train_batch(
     """One step on one batch: its loss, and the loss of the network `begun` on the same views where one is given; both
     on the device.
 
-    What memory cannot hold at once goes through in parts, to the same gradient.
+    What memory cannot hold at once goes through in parts, to the same gradient but for batch normalisation that learns,
+    which sees a part at a time; where the head alone learns, it still sees the whole batch.
     """
     targets = learner.targets_of(rows)
     joined = _joined_inputs(learner, rows, place)
@@ -70,7 +71,8 @@ def train_batch(
         return total, before, False
 
     most = max(1, len(mine) // 2)
-    (loss, before, stepped), parts = training.halving(work, min(learner.parts, most), most, learner.gave_way)
+    begin = 1 if joined is not None else min(learner.parts, most)
+    (loss, before, stepped), parts = training.halving(work, begin, most, learner.gave_way)
     learner.parts = max(learner.parts, parts)
     if joined is None and learner.ranks.shares(len(rows)):
         loss, before = _added_up(learner, loss, before)
@@ -92,8 +94,9 @@ def replay_for(learner: Learner, plan: Plan, optimizer) -> Replay | None:
 
 
 def _joined_inputs(learner: Learner, rows: np.ndarray, place: tuple[int, int, int]) -> torch.Tensor | None:
-    """What the head learns from, of the whole batch, where several ranks train the head alone; else None."""
-    if learner.ranks.count == 1 or learner.network.frozen_to != 2:
+    """What the head learns from, of the whole batch, where it learns alone and several ranks, or parts for want of memory,
+    make that; else None."""
+    if learner.network.frozen_to != 2 or (learner.ranks.count == 1 and learner.parts == 1):
         return None
     if learner.precompute:
         return learner.training_views(rows, place)

@@ -104,8 +104,10 @@ class Recipe:
 
     def _begin(self, learner: Learner, folder: Path | None) -> int:
         """The step to begin with: the first, or the one that a checkpoint was written in."""
-        from recipes.checkpoints import Checkpoints  # here, so that a recipe can be read without loading PyTorch
+        from recipes import state  # here, so that a recipe can be read without loading PyTorch
+        from recipes.checkpoints import Checkpoints
 
+        learner.began_as = state.began_as(learner, self.steps)
         learner.of = len(self.steps)
         learner.checkpoints = Checkpoints(folder) if folder else None
         for size in self.sizes:
@@ -113,8 +115,8 @@ class Recipe:
             learner.expect(size)
         saved = learner.checkpoints.latest(learner.ranks) if learner.checkpoints else None
         if saved:
-            state, tensors, damaged = saved
-            learner.restore(state, tensors)
+            packed, tensors, damaged = saved
+            learner.restore(packed, tensors)
             if damaged:
                 text = f"a damaged checkpoint was passed over ({', '.join(damaged)}); the run goes on from the one before it"
                 learner.tell(events.Warned(text=text, **learner.place()))

@@ -7,6 +7,7 @@ it. A forked worker touches neither the GPU nor anything of the parent's but wha
 from __future__ import annotations
 
 import ctypes
+import mmap
 import multiprocessing
 import os
 import signal
@@ -27,6 +28,7 @@ AHEAD = 4  # tasks a worker that are begun before they are asked for
 FEW = 256  # rows that are not worth a fork
 
 _one: Callable[[int], Any] = int  # what a forked worker makes a row with
+_over: mmap.mmap | None = None
 
 
 def cores() -> int:
@@ -48,6 +50,7 @@ class Crew:
         self.one, self.last, self.next = one, last, first
         self.workers, self.should_stop = workers or cores(), should_stop
         self.begun: deque[tuple[int, int, Future]] = deque()
+        self.over = mmap.mmap(-1, 1)  # a byte that forked workers see change
         self.pool = self._pool(last - first)
 
     def until(self, last: int) -> list[Any]:
@@ -63,7 +66,8 @@ class Crew:
         return made
 
     def close(self) -> None:
-        """Lets the workers go; what has not begun is left out."""
+        """Lets the workers go when each has made its row; what has not begun is left out."""
+        self.over[0] = 1
         self.pool.shutdown(wait=True, cancel_futures=True)
 
     def _begin(self) -> None:
@@ -78,15 +82,17 @@ class Crew:
                 return self.pool.submit(_rows, first, end)
             except BrokenProcessPool:
                 self._go_on_with_threads()
-        return self.pool.submit(lambda: [self.one(row) for row in range(first, end)])
+        return self.pool.submit(_rows_by, self.one, self.over, first, end)
 
     def _made(self, first: int, end: int, future: Future) -> list[Any]:
         while True:
             try:
                 return future.result(timeout=0.2)
             except NotYet:
-                if future.done():  # the work's own error: TimeoutError is one class in all of Python
-                    raise
+                if (
+                    future.done()
+                ):  # just now, or the error is the work's own: TimeoutError is one class in all of Python
+                    return future.result()
                 if self.should_stop():
                     raise Stopped from None
             except BrokenProcessPool:  # a worker was killed, for want of memory perhaps: the rows are made again
@@ -103,13 +109,13 @@ class Crew:
         if not can_fork or self.workers == 1 or rows < FEW:
             return ThreadPoolExecutor(self.workers)
         fork = multiprocessing.get_context("fork")
-        return ProcessPoolExecutor(self.workers, fork, initializer=_start, initargs=(self.one, os.getpid()))
+        return ProcessPoolExecutor(self.workers, fork, _start, (self.one, self.over, os.getpid()))
 
 
-def _start(one: Callable[[int], Any], parent: int) -> None:
+def _start(one: Callable[[int], Any], over: mmap.mmap, parent: int) -> None:
     """A forked worker's first act."""
-    global _one
-    _one = one
+    global _one, _over
+    _one, _over = one, over
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: it does not outlive its parent
@@ -120,4 +126,10 @@ def _start(one: Callable[[int], Any], parent: int) -> None:
 
 
 def _rows(first: int, end: int) -> list[Any]:
-    return [_one(row) for row in range(first, end)]
+    assert _over is not None
+    return _rows_by(_one, _over, first, end)
+
+
+def _rows_by(one: Callable[[int], Any], over: mmap.mmap, first: int, end: int) -> list[Any]:
+    """The rows, or fewer where nobody waits for them any more."""
+    return [one(row) for row in range(first, end) if not over[0]]

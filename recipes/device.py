@@ -74,7 +74,7 @@ def chosen_precision(name: str, device: torch.device) -> str:
 
 def bf16_pays(network: torch.nn.Module, device: torch.device) -> bool:
     """Whether bf16 would train that network faster although `auto` is fp32: on a CPU with AMX, which multiplies such
-    matrices. Depthwise convolutions are none, and lose more than the rest gains (docs/scale.md has the figures)."""
+    matrices. Depthwise convolutions are none, and may lose more than the rest gains (docs/scale.md has the figures)."""
     can = getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16", False)
     convolutions = (layer for layer in network.modules() if isinstance(layer, torch.nn.Conv2d))
     return (

@@ -18,7 +18,7 @@ from safetensors.torch import save
 
 from recipes.errors import ImagesError, NetworkError, RecipeError, few
 from recipes.network import Network
-from recipes.pixels import centre_square, open_pixels
+from recipes.pixels import as_seen, centre_square, open_pixels
 from recipes.store import atomic_write, writable_folder
 from recipes.tasks import MultiLabel, Regression, SingleLabel, Task, answers_of
 
@@ -128,7 +128,7 @@ class Predictor:
     def _square(self, picture: Picture) -> np.ndarray:
         try:
             if isinstance(picture, Image.Image):
-                opened = picture.convert("RGB")
+                opened = as_seen(picture)
             else:
                 source = picture if isinstance(picture, np.ndarray) else Path(picture)
                 opened = open_pixels(source, self.scales[0][0])

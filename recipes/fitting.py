@@ -65,7 +65,7 @@ def fit(learner: Learner, plan: Plan, rates: tuple[float, float, float]) -> list
     if plan.until_overfitting or not all(np.isfinite(epoch.train_loss) for epoch in told[-1:]):
         learner.load_best()
     score = learner.metrics[0]
-    for advice in advise(told, rates[-1], score.larger_is_better, score.name, plan.final):
+    for advice in advise(told, rates[-1], score.larger_is_better, score.name, plan.final, bool(learner.smoothing)):
         learner.tell(advice)
     learner.fits += 1
     return told

@@ -21,7 +21,7 @@ from torch.nn import functional
 from recipes.errors import RecipeError
 from recipes.exporting import Picture, Predictor
 from recipes.network import Network, channels_are_last
-from recipes.pixels import open_picture
+from recipes.pixels import as_seen, open_picture
 
 __all__ = ["grad_cam", "overlay"]
 
@@ -60,7 +60,7 @@ def overlay(
     `share` is the part of the shorter side that this square takes (the model's `share`); what lies outside is dimmed.
     `side` limits the longer side in pixels.
     """
-    seen = (picture if isinstance(picture, Image.Image) else open_picture(_source(picture), side)).convert("RGB")
+    seen = as_seen(picture.copy()) if isinstance(picture, Image.Image) else open_picture(_source(picture), side)
     if side is not None:
         seen.thumbnail((side, side))
     pixels = np.asarray(seen, np.float32)

@@ -18,7 +18,15 @@ import pandas as pd
 from recipes import splits
 from recipes.errors import ImagesError, few
 from recipes.files import Files, beside, image_files
-from recipes.labels import as_picture, as_text, column_named, encode, one_row_an_id, read_table
+from recipes.labels import (
+    as_picture,
+    as_text,
+    column_named,
+    encode,
+    one_row_an_id,
+    read_table,
+    without_numbers_that_are_none,
+)
 from recipes.parting import ASIDE, TEST, TRAIN, VALID, checked, groups_of, strata, with_validation
 from recipes.tasks import MultiLabel, SingleLabel, Task, sorted_classes
 
@@ -90,7 +98,7 @@ class Images:
         columns = [label_column] if isinstance(label_column, str) else list(label_column or [])
         columns = [column_named(table, name, 1) for name in columns] or [column_named(table, None, 1)]
         group_of = dict(zip(table[id_column], table[column_named(table, group_column, 0)])) if group_column else None
-        table = one_row_an_id(table, id_column, columns)
+        table = without_numbers_that_are_none(one_row_an_id(table, id_column, columns), columns)
         files = Files(beside(folder, base))
         ids, labels, sources, set_aside = [], [], [], {}
         for name, *values in table[[id_column, *columns]].itertuples(index=False, name=None):
@@ -177,9 +185,9 @@ class Images:
     ) -> Images:
         """Images in memory: uint8, N×H×W or N×H×W×C, or a list of such arrays of any size.
 
-        `y` holds a label, a row of 0 and 1 (multi-label, or one-hot) or a row of numbers an image. Ids are the row
-        numbers as text. `valid` is a share, or the row numbers that validate. `groups` names what must not be parted
-        between train and valid, one a row. Raises ImagesError.
+        `y` holds a label, a row of 0 and 1 (multi-label, or one-hot) or a row of numbers an image; images whose label is
+        None or NaN are set aside. Ids are the row numbers as text. `valid` is a share, or the row numbers that validate.
+        `groups` names what must not be parted between train and valid, one a row. Raises ImagesError.
         """
         if len(x) != len(y):
             raise ImagesError(f"images and labels differ in number: {len(x):,} and {len(y):,}; give one label an image")
@@ -189,15 +197,18 @@ class Images:
             )
         if len(x) == 0:
             raise ImagesError("no images found: the array is empty; give at least two classes of images")
-        arrays = [as_picture(array) for array in x]
-        rows = [
-            tuple(as_text(v) for v in row) if np.ndim(row) else (as_text(row),)
-            for row in (y.tolist() if isinstance(y, np.ndarray) else y)
-        ]
+        given = [row if np.ndim(row) else (row,) for row in (y.tolist() if isinstance(y, np.ndarray) else y)]
+        kept = [i for i, row in enumerate(given) if not any(pd.isna(value) for value in row)]
+        if not kept:
+            raise ImagesError(f"no labels: none of the {len(given):,} images has one; give a label an image")
+        rows = [tuple(as_text(value) for value in given[i]) for i in kept]
         targets, made = encode(rows, [str(i) for i in range(len(rows[0]))], task)
-        ids = tuple(str(i) for i in range(len(arrays)))
-        named = None if groups is None else tuple(as_text(group) for group in groups)
-        images = cls(ids, tuple(arrays), targets, np.zeros(len(ids), np.int8), made, seed=seed, groups=named)
+        ids, arrays = tuple(str(i) for i in kept), tuple(as_picture(x[i]) for i in kept)
+        aside = {str(i): "no label" for i in sorted(set(range(len(given))) - set(kept))}
+        named = (
+            None if groups is None else tuple(as_text(group) for i, group in enumerate(groups) if str(i) not in aside)
+        )
+        images = cls(ids, arrays, targets, np.zeros(len(ids), np.int8), made, aside, seed=seed, groups=named)
         images = with_validation(images, valid if isinstance(valid, (int, float)) else [str(i) for i in valid])
         if test is not None:
             images = images._with_test([str(i) for i in range(len(test))], [as_picture(array) for array in test])

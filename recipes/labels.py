@@ -13,7 +13,15 @@ from recipes.errors import ImagesError, few, nearest
 from recipes.files import what_is_there
 from recipes.tasks import TASK_NAMES, MultiLabel, Regression, SingleLabel, Task, guess_task, sorted_classes
 
-__all__ = ["as_picture", "as_text", "column_named", "encode", "one_row_an_id", "read_table"]
+__all__ = [
+    "as_picture",
+    "as_text",
+    "column_named",
+    "encode",
+    "one_row_an_id",
+    "read_table",
+    "without_numbers_that_are_none",
+]
 
 
 def read_table(csv: str | os.PathLike | pd.DataFrame) -> tuple[pd.DataFrame, Path]:
@@ -49,6 +57,20 @@ def one_row_an_id(table: pd.DataFrame, id_column: str, columns: list[str]) -> pd
     twice = table[id_column][table[id_column].duplicated()]
     if len(twice):
         raise ImagesError(f"an id has two labels: {few(twice)} in column {id_column}; keep one row an image")
+    return table
+
+
+def without_numbers_that_are_none(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """The table with empty cells for what stands for no number (nan, inf) in columns of numbers."""
+    for name in columns:
+        numbers = pd.to_numeric(table[name].where(table[name] != "", None), errors="coerce")
+        lacking = table[name].str.fullmatch(r"[+-]?(nan|inf|infinity)", case=False)
+        if (
+            lacking.any()
+            and np.isfinite(numbers).any()
+            and (np.isfinite(numbers) | lacking | (table[name] == "")).all()
+        ):
+            table = table.assign(**{name: table[name].mask(lacking, "")})
     return table
 
 

@@ -22,7 +22,7 @@ from recipes.lr_finder import PICKS, SweepResult
 from recipes.metrics import default_metrics, metric
 from recipes.network import Network
 from recipes.pixels import Pixels
-from recipes.shelf import Shelf, ready
+from recipes.shelf import Shelf, lost, ready, warnings_of
 from recipes.store import default_cache
 
 __all__ = ["Learner"]
@@ -105,8 +105,9 @@ class Learner:
         self.sweep: SweepResult | None = None
         self.optimizer: torch.optim.Optimizer | None = None
         self.best: tuple[list[float], dict[str, torch.Tensor]] | None = None
-        self.step, self.of, self.fits, self.parts = 0, 0, 0, 1
+        self.step, self.of, self.fits, self.parts, self.parts_of_passes = 0, 0, 0, 1, 1
         self.checkpoints: Checkpoints | None = None
+        self.began_as = ""
         self.prepared = False
         self.shelf = Shelf(images, crop, self.cache, max(size, largest or 0))
         self.activations = Activations(self)
@@ -236,7 +237,7 @@ class Learner:
         """Test-time augmentation: the mean of the plain answer and of `n` random views' answers; shape as in
         `predict`."""
         with self.reporting(report):
-            return tta.passes(self, split, n).mean(0)
+            return tta.answers(self, split, n)[1]
 
     # ---------------------------------------------------------------- passes through the network
 
@@ -280,12 +281,17 @@ class Learner:
 
     def prepare(self) -> None:
         """Decodes the images at this size where that has not been done; sets aside what cannot be used."""
-        start = time.monotonic()
-        if not self.shelf.holds(self.size):
-            self.ranks.first_here(lambda: self.shelf.at(self.size, self.tell, self.should_stop))
-        if self.prepared:
+        start, there = time.monotonic(), self.shelf.holds(self.size)
+        if there and self.prepared:
             return
-        self.images = self.images.without(self.shelf.at(self.size, self.tell, self.should_stop).broken)
+        if not there:
+            self.ranks.first_here(lambda: self.shelf.at(self.size, self.tell, self.should_stop))
+        gone = lost(self.images, self.shelf.at(self.size, self.tell, self.should_stop))
+        self.images = self.images.without(gone) if gone or not self.prepared else self.images
+        if self.prepared:
+            for event in warnings_of(gone, self.images, self.place()):
+                self.tell(event)
+            return
         self.ranks.agree("images and settings", state.about(self))
         self.prepared = True
         for event in ready(self.images, self.place(), str(self.device), time.monotonic() - start):

@@ -1,7 +1,7 @@
 """The learning-rate sweep and its suggestions (Smith 2015; fastai's `lr_find`).
 
 Picks by name: `minimum` is a tenth of the rate with the lowest loss; `steepest` the rate where loss falls fastest;
-`valley` the rate two thirds down the longest descent (fastai 2); `edge` a twentieth of the rate from which on a tenth
+`valley` the rate two thirds down the longest descent (fastai 2: half way); `edge` a twentieth of the rate from which on a tenth
 of what the network knew (the way from chance to its loss) is lost. A network whose head is trained has next to no
 descent left, only an edge. `auto` is the valley where the loss falls to two thirds of its level or lower, else the
 edge.
@@ -115,7 +115,7 @@ def _edge(losses: np.ndarray, chance: float) -> int:
 
 
 def _valley(losses: np.ndarray) -> int:
-    """Two thirds along the longest strictly falling subsequence, as fastai 2 takes it."""
+    """Two thirds along the longest strictly falling subsequence; fastai 2 looks for the same, and takes the rate half way."""
     n = len(losses)
     length, before = np.ones(n, int), np.full(n, -1)
     for i in range(1, n):

@@ -31,6 +31,7 @@ from recipes.store import StoredArray, digest, put_row
 __all__ = [
     "Pace",
     "Pixels",
+    "as_seen",
     "centre_square",
     "decode",
     "fitted",
@@ -238,7 +239,7 @@ def _opened(source: Path | np.ndarray, short: int | None) -> Image.Image | np.nd
                 scale = short / min(picture.size)
                 picture.draft(None, (int(np.ceil(picture.width * scale)), int(np.ceil(picture.height * scale))))
             picture.load()
-            return _upright(picture)
+            return as_seen(picture)
     except _Unusable:
         raise
     except FileNotFoundError:
@@ -253,7 +254,7 @@ def _opened(source: Path | np.ndarray, short: int | None) -> Image.Image | np.nd
         raise _Unusable(f"broken: {' '.join(str(error).split())[:120] or type(error).__name__}") from None
 
 
-def _upright(picture: Image.Image) -> Image.Image:
+def as_seen(picture: Image.Image) -> Image.Image:
     """The picture in RGB, as its EXIF orientation says that it is to be seen."""
     orientation, seen = orientation_of(picture), _to_rgb(picture)
     return seen if orientation == 1 else Image.fromarray(np.ascontiguousarray(upright(np.asarray(seen), orientation)))

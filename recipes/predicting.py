@@ -57,8 +57,8 @@ def run_in_parts(
     def work(parts: int) -> torch.Tensor:
         return torch.cat([learner.forward(function, part) for part in batch.chunk(parts)])
 
-    out, parts = training.halving(work, min(learner.parts, len(batch)), len(batch), learner.gave_way)
-    learner.parts = max(learner.parts, parts)
+    out, parts = training.halving(work, min(learner.parts_of_passes, len(batch)), len(batch), learner.gave_way)
+    learner.parts_of_passes = max(learner.parts_of_passes, parts)
     return out
 
 

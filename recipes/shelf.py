@@ -3,7 +3,7 @@ from that."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from recipes import events
@@ -11,7 +11,7 @@ from recipes.errors import RecipeError, few
 from recipes.images import Images
 from recipes.pixels import Pixels, decode, usual_shape
 
-__all__ = ["Shelf", "crop_for", "ready"]
+__all__ = ["Shelf", "crop_for", "lost", "ready", "warnings_of"]
 
 
 class Shelf:
@@ -72,9 +72,26 @@ def ready(images: Images, place: dict[str, int], device: str, seconds: float) ->
     )
     for note in images.notes:
         yield events.Warned(text=note, **place)
+    yield from _warned(images.set_aside, images.missing, place)
+
+
+def lost(images: Images, pixels: Pixels) -> dict[int, str]:
+    """Rows that could not be decoded and are counted on so far, with the reasons."""
+    counted = (images.split[row] >= 0 and images.ids[row] not in images.missing for row in pixels.broken)
+    return {row: why for (row, why), on in zip(pixels.broken.items(), counted) if on}
+
+
+def warnings_of(gone: Mapping[int, str], images: Images, place: dict[str, int]) -> Iterator[events.Event]:
+    """What to tell of rows that were decoded at another size, and cannot be any more."""
+    named = {images.ids[row]: why for row, why in gone.items()}
+    aside = {name: why for name, why in named.items() if name in images.set_aside}
+    yield from _warned(aside, {name: why for name, why in named.items() if name not in aside}, place)
+
+
+def _warned(set_aside: Mapping[str, str], missing: Mapping[str, str], place: dict[str, int]) -> Iterator[events.Event]:
     for named, what in (
-        (images.set_aside, "set aside"),
-        (images.missing, "answered unseen, by the classes' frequency (the median, for numbers)"),
+        (set_aside, "set aside"),
+        (missing, "answered unseen, by the classes' frequency (the median, for numbers)"),
     ):
         if named:
             number = "1 image is" if len(named) == 1 else f"{len(named):,} images are"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,12 @@ import torch
 
 from recipes import training
 from recipes.augment import Augmentation
-from recipes.errors import NetworkError
+from recipes.errors import NetworkError, RecipeError
 
 if TYPE_CHECKING:
     from recipes.learner import Learner
 
-__all__ = ["about", "pack", "refill", "unpack"]
+__all__ = ["about", "began_as", "pack", "refill", "unpack"]
 
 _FIELDS = ("step", "fits", "parts", "size", "rate", "ratio", "precompute")
 
@@ -40,6 +41,17 @@ def about(learner: Learner) -> str:
     return made.hexdigest()
 
 
+def began_as(learner: Learner, steps: Sequence[object]) -> str:
+    """A name for what a recipe is carried out on, before anything was decoded: the same images, labels, split, seed, batch
+    size and steps, the same name. A checkpoint of another name is another run's."""
+    images = learner.shelf.images
+    words = (images.ids, images.classes, learner.arch, learner.batch_size, learner.seed, [repr(step) for step in steps])
+    made = hashlib.blake2b(json.dumps(words).encode(), digest_size=12)
+    for array in (images.targets, images.split):
+        made.update(np.ascontiguousarray(array).tobytes())
+    return made.hexdigest()
+
+
 def pack(
     learner: Learner,
     progress: training.Progress | None,
@@ -48,6 +60,7 @@ def pack(
 ) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """The state and the tensors of a learner, with those of the fit that is going on where there is one."""
     state = {name: getattr(learner, name) for name in _FIELDS}
+    state["began_as"] = learner.began_as
     state["frozen_to"] = learner.network.frozen_to
     state["augmentation"] = asdict(learner.augmentation)
     state["best"] = learner.best[0] if learner.best else None
@@ -69,7 +82,12 @@ def unpack(
 ) -> tuple[training.Progress, dict[str, torch.Tensor]] | None:
     """Puts a learner into a packed state; returns what `refill` needs once the fit that was going on begins again.
 
-    Raises NetworkError where the state is another network's."""
+    Raises NetworkError where the state is another network's, RecipeError where it is another run's."""
+    if state.get("began_as", learner.began_as) != learner.began_as:
+        raise RecipeError(
+            "the checkpoint is of another run: its images, labels, split, seed, batch size or steps are not these; resume "
+            "with the settings that began it, or take another folder"
+        )
     weights, needed = _under("network.", tensors), learner.network.state_dict()
     if {n: t.shape for n, t in weights.items()} != {n: t.shape for n, t in needed.items()}:
         raise NetworkError(

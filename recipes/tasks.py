@@ -135,8 +135,9 @@ class Regression:
 
     def scaled_by(self, targets: np.ndarray) -> Regression:
         """The same task with mean and deviation of `targets`, the training ones."""
-        deviation = targets.std(0)
-        return Regression(self.classes, tuple(map(float, targets.mean(0))), tuple(float(d) or 1.0 for d in deviation))
+        exact = targets.astype(np.float64)
+        deviation = np.where(np.ptp(exact, axis=0) > 0, exact.std(0), 1.0)
+        return Regression(self.classes, tuple(map(float, exact.mean(0))), tuple(float(d) or 1.0 for d in deviation))
 
 
 Task = SingleLabel | MultiLabel | Regression

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,21 +17,37 @@ from recipes.store import atomic_write, writable_folder
 if TYPE_CHECKING:
     from recipes.learner import Learner
 
-__all__ = ["passes"]
+__all__ = ["answers", "passes"]
+
+
+def answers(learner: Learner, split: str, n: int = 4, kept: Path | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The plain view's answers and the mean over all `passes`, each float32 (images, classes); one pass is in memory at a
+    time."""
+    made = _each(learner, split, n, kept)
+    plain = next(made)
+    total = plain.copy()
+    for view in made:
+        total += view
+    total /= n + 1
+    return plain, total
 
 
 def passes(learner: Learner, split: str, n: int = 4, kept: Path | None = None) -> np.ndarray:
     """The answers that TTA takes the mean of, float32 (n + 1, images, classes): the plain view's first, then each
     random view's. Each is written to the folder `kept` as soon as it is there, and read where it is, so that a stopped
     run goes on with the next."""
+    return np.stack(list(_each(learner, split, n, kept)))
+
+
+def _each(learner: Learner, split: str, n: int, kept: Path | None) -> Iterator[np.ndarray]:
     places: list[Path | None] = [None] * (n + 1)
     if kept is not None:
         key = weights_key(learner.network)
         folder = writable_folder(kept) if learner.ranks.first else kept
         places = [folder / f"{split}-{number}-{key}.safetensors" for number in range(n + 1)]
-    plain = _once(places[0], lambda: plain_answers(learner, split), learner.ranks)
-    views = (_once(places[k + 1], lambda k=k: view_answers(learner, split, k), learner.ranks) for k in range(n))
-    return np.stack([plain, *views])
+    yield _once(places[0], lambda: plain_answers(learner, split), learner.ranks)
+    for k in range(n):
+        yield _once(places[k + 1], lambda k=k: view_answers(learner, split, k), learner.ranks)
 
 
 def _once(place: Path | None, make: Callable[[], np.ndarray], ranks: Alone) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from assistant import standby
 from assistant.as_code import as_command, as_python
 from assistant.competition import Competition
 from assistant.planned import counts_of
@@ -64,7 +65,7 @@ def foreseen(session: Session, public: bool, chosen: str, picture: float | None,
         source, *settings = chosen.split("\n")
         source = source.partition(":")[2] or SAMPLE
         measuring = session.measuring is not None and session.measuring.state == "running"
-        changes = {
+        return {
             "subject": _subject(competition),
             "trouble": "",
             **({} if measuring else {"takes": empty(MEASURED)}),
@@ -73,8 +74,6 @@ def foreseen(session: Session, public: bool, chosen: str, picture: float | None,
             "command": as_command(source, asked, settings, sample=competition.sample),
             "python": as_python(session.folders.get(source, source) if session.owner else source, asked, settings),
         }
-        zero.expect()
-        return changes
     except Exception as error:
         return {"trouble": alert(in_words(error))}
 
@@ -99,6 +98,8 @@ def measure(session: Session, public: bool, chosen: str, *values: Any) -> Change
     except Exception as error:
         return {"takes": alert(in_words(error))}
 
+    standby.dismiss()  # its memory is the run's own
+
     def work(job: Job) -> str:
         from assistant.estimate import estimate
 
@@ -116,6 +117,7 @@ def progress(session: Session) -> Changes:
     if job.state == "running":
         return {"takes": empty("Measuring: some seconds …"), "measure": gr.update(interactive=False)}
     session.measuring = None
+    zero.expect()
     shown = job.result if job.state == "done" else alert(job.error) if job.error else empty(MEASURED)
     return {"takes": shown, "measure": gr.update(interactive=True)}
 

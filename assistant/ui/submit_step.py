@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 from filelock import FileLock, Timeout
 
-from assistant.runs import Run, RunError, as_json, list_runs
+from assistant.runs import Run, RunError, as_json, list_runs, score_of
 from assistant.submission import check
 from assistant.submissions import Submission, submissions_of
 from assistant.ui.jobs import Job
@@ -186,9 +186,7 @@ def _row(run: Run) -> list[str] | None:
         return None
     if told["state"] != "done":
         return None
-    asked, scored = told["options"], told["scores"]
-    view = next((view for view in ("valid_decided", "valid_tta", "valid") if view in scored), "")
-    metric, value = next(iter(scored.get(view, {}).items()), ("", None))
+    asked, (metric, value) = told["options"], score_of(told["scores"])
     made = f"{asked['recipe'].replace('_', ' ')}, {asked['arch']}, {','.join(map(str, asked['sizes']))} px"
     last = (submissions_of(run) or [None])[-1]
     public = {"pending": "waits", "failed": "refused"}.get(last.status) or _number(last.public) if last else ""

@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 
 import assistant.ui.choose_step as choosing
-from assistant.runs import Run, list_runs
+from assistant.runs import Run, RunError, as_json, list_runs, score_of
 from assistant.settings import zero_gpu
 from assistant.ui import (
     explore_step,
@@ -294,6 +294,11 @@ def _wire_recipe(parts: dict[str, Any], on, public: bool) -> None:
     def foreseen(session: Session, chosen: str, picture: float, *values: Any) -> dict[str, Any]:
         return recipe_step.foreseen(session, public, chosen, picture, *values)
 
+    def arrived(session: Session, chosen: str, picture: float, *values: Any) -> dict[str, Any]:
+        changes = foreseen(session, chosen, picture, *values)
+        zero.expect()
+        return changes
+
     def another(session: Session, chosen: str, picture: float, *values: Any) -> dict[str, Any]:
         return foreseen(session, chosen, (picture or 0) + 1, *values) | {"picture": (picture or 0) + 1}
 
@@ -316,9 +321,8 @@ def _wire_recipe(parts: dict[str, Any], on, public: bool) -> None:
         "max_zoom",
     )
     # apart: what comes last is told by the event of before once more, with all that hangs on it, and a click also moves the page
-    parts["on_1"].click(**on(foreseen, given, FORESEEN), **QUIET)
-    for name in ("back_3", "again"):
-        parts[name].click(**on(foreseen, given, FORESEEN), **QUIET)
+    for name in ("on_1", "back_3", "again"):
+        parts[name].click(**on(arrived, given, FORESEEN), **QUIET)
     gr.on([parts[name].change for name in (*told, "chosen")], **on(foreseen, given, FORESEEN), **LATEST)
     parts["another"].click(**on(another, given, [*FORESEEN, "picture"]), **QUIET)
     parts["measure"].click(**on(measure, ["chosen", *form.FIELDS], [*MEASURED, "beside"]), **QUIET)
@@ -366,18 +370,19 @@ def _closed(session: Session | None) -> None:
 
 def runs_shown(session: Session, address: str = "") -> str:
     """The person's runs as a list of buttons, the latest first; the one that the page shows is marked."""
-    from assistant.runs import RunError, list_runs
-
     rows = []
     for run in list_runs(session.runs)[:50]:
         try:
-            asked = run.asked()
+            asked, told = run.asked(), as_json(run)
         except RunError:
             continue
-        made = f"{asked.options.arch}, {', '.join(map(str, asked.options.sizes))} px"
+        made = f"{asked.options.arch}, {', '.join(map(str, asked.options.sizes))} px · {told['state']}"
+        metric, score = score_of(told["scores"])
+        if score is not None:
+            made += f" · {metric.replace('_', ' ')} {score:.4f}"
         here = ' aria-current="true"' if run.name == address else ""
         rows.append(
             f'<li><button type="button" data-run="{text(run.name)}"{here}><b>{text(asked.competition.title)}</b>'
-            f"<small>{text(made)} · {text(run.state())}</small><small>{text(run.name)}</small></button></li>"
+            f"<small>{text(made)}</small><small>{text(run.name)}</small></button></li>"
         )
     return f'<ul class="runs">{"".join(rows)}</ul>' if rows else '<p class="why">No runs yet.</p>'

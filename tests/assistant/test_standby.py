@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-from assistant import processes, reading, standby
+from assistant import line, processes, reading, standby
 from assistant.processes import worker_environment
 from assistant.runs import start_run
 from assistant.ui import form, recipe_step
@@ -77,6 +77,7 @@ def test_only_one_stands_by_and_none_for_another_environment(monkeypatch):
     assert standing_by() == first
     monkeypatch.setenv("RECIPES_WEIGHTS", "/elsewhere")
     assert standby.take(["a run"], worker_environment()) is None
+    assert standing_by() == []
     standby.prepare(worker_environment())
     (second,) = standing_by()
     assert [second] != first
@@ -108,21 +109,37 @@ def test_it_goes_with_the_process_that_started_it():
     until(lambda: not psutil.pid_exists(pid))
 
 
-def test_who_chooses_a_recipe_has_a_worker_get_ready_where_memory_is_not_short(make_competition, monkeypatch):
-    session = open_session("", public=False)[0]
-    settings = form.values_of(quick())
-    asked = f"folder:{make_competition(train=24, test=6)}", 0, *(settings[name] for name in form.FIELDS)
-    assert recipe_step.foreseen(session, False, *asked)["trouble"] == ""
+def test_none_gets_ready_where_memory_is_short(monkeypatch):
+    processes.expect()  # with the tests' limit
     assert standing_by() == []
     monkeypatch.setattr(processes, "SPARE", 0)
-    recipe_step.foreseen(session, False, *asked)
+    processes.expect()
     assert len(standing_by()) == 1
+
+
+def test_measuring_sends_it_away_and_its_end_has_another_get_ready(make_competition, monkeypatch):
+    monkeypatch.setattr(processes, "SPARE", 0)
+    session = open_session("", public=False)[0]
+    settings = form.values_of(quick())
+    processes.expect()
+    (first,) = standing_by()
+    asked = f"folder:{make_competition(train=24, test=6)}", *(settings[name] for name in form.FIELDS)
+    recipe_step.measure(session, False, *asked)
+    assert standing_by() == []
+    session.measuring.wait()
+    assert "About" in recipe_step.progress(session)["takes"]
+    assert [second != first for second in standing_by()] == [True]
 
 
 def test_while_a_run_goes_on_no_other_gets_ready(make_competition, monkeypatch, tmp_path):
     monkeypatch.setattr(processes, "SPARE", 0)
     run = start_run(reading.read(make_competition(train=24, test=6)), quick(), tmp_path / "run")
+    until(line.anybody)
     processes.expect()
+    code = "from assistant import processes\nprocesses.SPARE = 0\nprocesses.expect()\n"
+    code += "from assistant import standby\nprint(standby._there)"  # another process, as a restarted server is
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "None\n", done.stderr
     assert standing_by() == []
     assert ended(run) == "done"
 

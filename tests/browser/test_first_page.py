@@ -9,8 +9,10 @@ import signal
 import urllib.error
 import urllib.request
 
+import psutil
 import pytest
 
+from assistant import standby
 from tests import EIGHT_TITLES
 
 pytestmark = pytest.mark.browser
@@ -28,6 +30,12 @@ CHANGED = """([name, before]) => {
 def open_page(page, server, run: str = "") -> None:
     page.goto(server.url + (f"?run={run}" if run else ""))
     page.locator("#walk").wait_for()
+
+
+def standing_by(server) -> list[int]:
+    """Workers of the server that wait for a run."""
+    children = psutil.Process(server.process.pid).children()
+    return [child.pid for child in children if standby.ARGUMENT in child.cmdline()]
 
 
 def to_the_recipe(page) -> None:
@@ -104,6 +112,7 @@ def test_the_sample_becomes_a_submission_by_clicks_alone(page, server, tmp_path)
     assert page.locator("#understood .pictures img").count() == 80
     page.locator("#on-1").click()
     ask_for_little(page)
+    ready = standing_by(server)
     start(page)
 
     page.locator("#back-3").click()  # at once, while the process comes up: nothing moves the page on again
@@ -131,6 +140,7 @@ def test_the_sample_becomes_a_submission_by_clicks_alone(page, server, tmp_path)
     asked = json.loads((folder / "run.json").read_text())["options"]
     assert asked | {"arch": "test_resnet", "sizes": [16], "tta": 1, "max_cycles": 1, "batch_size": 64} == asked
     assert [event["event"] for event in told(folder)].count("step_started") == 8
+    assert [told(folder)[0]["pid"]] == ready, "the run was not carried out by the worker that stood by"
     to_the_end(page)
     with page.expect_download() as download:
         page.locator("#submission").click()

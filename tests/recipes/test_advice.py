@@ -72,3 +72,10 @@ def test_training_loss_below_validation_loss_alone_is_not_over_fitting():
 
 def test_a_fit_without_epochs_gets_no_advice():
     assert advise([], 1e-2, True, "accuracy") == []
+
+
+def test_smoothed_labels_are_not_held_against_plain_ones():
+    creeping, falling = ([1.2, 1.15, 1.1], [0.6, 0.55, 0.5]), ([1.2, 0.9], [0.6, 0.5])
+    assert (_kinds(*creeping), _kinds(*falling)) == (["rate_too_low"], ["too_few_epochs"])
+    for numbers in (creeping, falling):
+        assert advise(_epochs(*numbers), 1e-2, True, "accuracy", smoothed=True) == []

@@ -474,3 +474,22 @@ def test_what_was_learned_at_the_size_before_counts_at_the_next_one(make_learner
     assert same(learner.best[1], weights_of(learner))
     loss, scores = learner.evaluate()
     assert learner.best[0] == [scores["accuracy"], -loss]
+
+
+@pytest.mark.parametrize("other", ["fold", "seed", "labels", "steps"])
+def test_a_checkpoint_of_other_images_settings_or_steps_is_refused(make_learner, images, coloured, tmp_path, other):
+    """Weights that learned from what now validates would be scored far too well."""
+    SHORT.run(make_learner(images.fold(0, 3)), checkpoints=tmp_path / "checkpoints")
+    x, names = coloured(36)
+    again, seed, recipe = images.fold(0, 3), 42, SHORT
+    if other == "fold":
+        again = images.fold(1, 3)
+    elif other == "labels":
+        again = Images.from_arrays(x, [*names[1:], names[0]], test=x[:6]).fold(0, 3)
+    elif other == "seed":
+        seed = 43
+    else:
+        recipe = SHORT.changed(epochs=3)
+    learner = make_learner(again, seed=seed)
+    with pytest.raises(RecipeError, match="another run"):
+        recipe.run(learner, checkpoints=tmp_path / "checkpoints")

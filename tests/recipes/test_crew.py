@@ -66,6 +66,16 @@ def test_a_stop_is_heard_while_rows_take_long(workers):
     assert time.monotonic() - begun < 10
 
 
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=linux)])
+def test_whoever_closes_a_crew_waits_for_one_row_a_worker(workers):
+    crew = Crew(lambda row: time.sleep(0.3 if row else 0), 0, 2000, workers)
+    crew._begin()
+    time.sleep(0.5)  # the workers are at work, and have more before them
+    begun = time.monotonic()
+    crew.close()
+    assert time.monotonic() - begun < 2
+
+
 @linux
 def test_workers_do_not_outlive_a_parent_that_is_killed(tmp_path):
     code = """

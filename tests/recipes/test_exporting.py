@@ -195,3 +195,20 @@ def test_a_folder_that_cannot_be_written_is_told_in_one_line(make_learner, tmp_p
     for call in (lambda: learner.save("a"), lambda: learner.export(tmp_path / "file" / "model")):
         with pytest.raises(StorageError, match=r"a folder cannot be written: .*file"):
             call()
+
+
+def test_a_picture_that_was_opened_is_answered_as_its_file_is(make_learner, write, tmp_path):
+    learner = make_learner()
+    learner.prepare()
+    model = load(learner.export(tmp_path / "model"))
+    colours = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
+    soft = Image.fromarray(colours).resize((45, 30), Image.Resampling.BICUBIC)
+    exif, grey = Image.Exif(), np.asarray(soft.convert("L")).astype(np.uint16) * 257
+    exif[0x0112] = 6
+    paths = [
+        write(tmp_path / "turned.png", soft, exif=exif),
+        write(tmp_path / "deep.png", Image.fromarray(grey)),
+        write(tmp_path / "palette.png", soft.quantize(8), transparency=0),
+    ]
+    for path in paths:
+        np.testing.assert_array_equal(model.predict([Image.open(path)]), model.predict([path]))

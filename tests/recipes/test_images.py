@@ -528,3 +528,25 @@ def test_when_all_that_would_train_is_broken_the_reasons_are_named():
 
 def test_the_text_of_a_table_says_what_is_in_it(images):
     assert repr(images) == "Images(single_label, 3 classes, train 29, valid 7, test 6)"
+
+
+def test_pictures_without_a_label_are_set_aside(write, tmp_path):
+    x = np.zeros((8, 8, 8, 3), np.uint8)
+    images = Images.from_arrays(x, np.array([0, 1, np.nan, 0, 1, 0, 1, 1.0]), groups=list("aabbccdd"))
+    assert (images.classes, dict(images.set_aside)) == (("0", "1"), {"2": "no label"})
+    assert images.ids == ("0", "1", "3", "4", "5", "6", "7")
+    assert images.groups == ("a", "a", "b", "c", "c", "d", "d")
+    images = Images.from_arrays(list(x), ["a", "b", "a", None, "b", "a", "b", "a"])
+    assert (images.classes, list(images.set_aside)) == (("a", "b"), ["3"])
+    with pytest.raises(ImagesError, match="no labels"):
+        Images.from_arrays(x, [None] * 8)
+    for name in "01234567":
+        write(tmp_path / f"{name}.png", x[0])
+    amounts = ["1.5", "nan", "2.5", "-inf", "3", "4", "5", "NaN"]
+    csv = "id,amount\n" + "".join(f"{number}.png,{amount}\n" for number, amount in enumerate(amounts))
+    (tmp_path / "labels.csv").write_text(csv)
+    images = Images.from_csv(tmp_path / "labels.csv")
+    assert images.task.name == "regression"
+    assert dict(images.set_aside) == dict.fromkeys(["1.png", "3.png", "7.png"], "no label")
+    (tmp_path / "words.csv").write_text(csv.replace("1.5", "roti").replace("2.5", "roti").replace("-inf", "nan"))
+    assert "nan" in Images.from_csv(tmp_path / "words.csv", valid=0.5).classes, "a bread, perhaps"

@@ -423,6 +423,21 @@ def test_images_are_decoded_once_at_the_largest_size(tmp_path, write, coloured, 
     assert (stages["decode"], stages["resize"]) == (12, 12)
 
 
+def test_files_that_break_before_a_larger_size_is_decoded_are_set_aside(tmp_path, write, coloured, make_learner):
+    """Black squares are nothing to learn from."""
+    x, names = coloured(12, side=64)
+    paths = [write(tmp_path / "train" / name / f"{i}.png", x[i]) for i, name in enumerate(names)]
+    learner = make_learner(Images.from_folders(tmp_path, valid=0.25))
+    learner.predict("train")
+    row = int(learner.images.train.rows[0])
+    gone = next(path for path in paths if path.samefile(learner.images.sources[row]))
+    gone.unlink()
+    learner.resize(32)
+    assert learner.predict("train").shape == (8, 3)
+    assert list(learner.images.set_aside.values()) == ["no such file"]
+    assert warned(learner) == [f"1 image is set aside: {learner.images.ids[row]} (no such file)"]
+
+
 # ---------------------------------------------------------------- memory
 
 
@@ -469,6 +484,29 @@ def test_a_batch_that_memory_cannot_hold_is_cut_to_the_same_gradient(make_learne
     texts = warned(learner)
     assert texts
     assert all(text.startswith("out of memory: batches of 64 now go through in ") for text in texts)
+
+
+def test_a_head_that_learns_alone_sees_the_whole_batch_however_the_body_is_cut(make_learner, weights_of):
+    weights = []
+    for hungry in (False, True):
+        learner = make_learner(batch_size=16)
+        learner.prepare()
+        if hungry:
+            Hungry(learner, 4)
+            learner.parts = 4  # as after the batch for which memory ran out
+        learner.fit(1e-2)
+        weights.append(weights_of(learner))
+    for name, tensor in weights[0].items():
+        torch.testing.assert_close(weights[1][name], tensor, atol=1e-5, rtol=1e-4)
+
+
+def test_passes_that_are_cut_cut_no_training(make_learner):
+    learner = make_learner(batch_size=4)
+    learner.prepare()
+    Hungry(learner, 4)
+    learner.pass_size = lambda: 16
+    learner.predict("test")
+    assert (learner.parts, learner.parts_of_passes > 1) == (1, True)
 
 
 def test_predictions_and_activations_are_cut_to_the_same_answers(make_learner):
