@@ -23,7 +23,7 @@ def read_7z(raw: Pieces, tree: Tree) -> None:
     """Unpacks a 7z, solid or not. Raises ArchiveError, before anything is written where its header gives it away."""
     with _told(tree), py7zr.SevenZipFile(raw) as archive:  # pyright: ignore[reportArgumentType]
         if archive.password_protected:
-            raise tree.refuse("is encrypted and needs a password")
+            raise tree.locked("is encrypted and needs a password")
         members = list(archive.files)
         tree.meter.declared(len(members), sum(member.uncompressed for member in members))
         paths: dict[str, str | None] = {}
@@ -52,7 +52,7 @@ def _told(tree: Tree) -> Iterator[None]:
     try:
         yield
     except PasswordRequired:
-        raise tree.refuse("is encrypted and needs a password") from None
+        raise tree.locked("is encrypted and needs a password") from None
     except UnsupportedCompressionMethodError:
         raise tree.unread("it is packed by an unknown method") from None
     except CrcError:

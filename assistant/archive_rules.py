@@ -47,6 +47,10 @@ class BrokenArchive(ArchiveError):
     """An archive that is not whole, or not one: another copy of it may be."""
 
 
+class LockedArchive(ArchiveError):
+    """An archive that needs a password: what else there is can do without it."""
+
+
 def broken(archive: str, found: str) -> BrokenArchive:
     """The error for an archive that is not whole or not one."""
     return BrokenArchive(f"an archive is broken: {_plain(archive)}, {_plain(found)}; download it again")
@@ -264,6 +268,10 @@ class Tree:
     def refuse(self, found: str) -> ArchiveError:
         """The error that this archive must not be unpacked."""
         return refused(self.archive, found)
+
+    def locked(self, found: str) -> ArchiveError:
+        """The error that this archive cannot be opened without a password."""
+        return LockedArchive(f"an archive is refused: {_plain(self.archive)} {_plain(found)}; unpack it by hand")
 
     def broken(self, found: str) -> ArchiveError:
         """The error that this archive is not whole."""

@@ -45,7 +45,7 @@ def read_zip(raw: Pieces, tree: Tree) -> None:
 def _admitted(member: zipfile.ZipInfo, tree: Tree) -> str | None:
     name = _name(member)
     if member.flag_bits & _ENCRYPTED:
-        raise tree.refuse(f"is encrypted, {name[:80]!r} needs a password")
+        raise tree.locked(f"is encrypted, {name[:80]!r} needs a password")
     if what := what_mode(member.external_attr >> 16):
         raise tree.refuse(f"holds {what}, {name[:80]!r}")
     if member.compress_type not in _METHODS:

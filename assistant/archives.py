@@ -20,11 +20,22 @@ from filelock import FileLock, Timeout
 
 from assistant.archive_7z import read_7z
 from assistant.archive_kinds import Pieces, first_piece, kind_of, named_like_archive, own_name, volumes
-from assistant.archive_rules import ArchiveError, BrokenArchive, Limits, Meter, Progress, Tree, broken, is_junk, refused
+from assistant.archive_rules import (
+    ArchiveError,
+    BrokenArchive,
+    Limits,
+    LockedArchive,
+    Meter,
+    Progress,
+    Tree,
+    broken,
+    is_junk,
+    refused,
+)
 from assistant.archive_shelf import publish, recover, unpacked
 from assistant.archive_tar import read_stream
 from assistant.archive_zip import read_zip
-from assistant.inventory import role_of
+from assistant.inventory import ENCRYPTED, role_of
 from recipes.errors import Stopped, StorageError, one_line
 
 __all__ = ["ArchiveError", "BrokenArchive", "Limits", "Progress", "has_archives", "is_archive", "unpack"]
@@ -117,6 +128,7 @@ class _Unpacking:
     def __init__(self, stage: Path, meter: Meter, limits: Limits):
         self.stage, self.meter, self.limits = stage, meter, limits
         self._count = 0
+        self._locked: list[LockedArchive] = []
 
     def run(self, source: Path, leaves: set[Path]) -> None:
         tree = self.stage / "tree"
@@ -131,6 +143,8 @@ class _Unpacking:
                     with _explained(path.name, self.meter):
                         _link(path, tree / path.relative_to(source), self.meter)
             self._inner([(path, tree / path.parent.relative_to(source)) for path in found], 1, keep=True)
+        if self._locked and all(path.name.endswith(ENCRYPTED) for path in _files(tree, set())):
+            raise self._locked[0]
         if not any(tree.iterdir()):
             raise broken(source.name, "it holds no files")
 
@@ -153,13 +167,22 @@ class _Unpacking:
         self._inner([(to / path, (to / path).parent) for path in tree.kept], depth + 1)
 
     def _inner(self, found: list[tuple[Path, Path]], depth: int, keep: bool = False) -> None:
-        """Unpacks the archives of a folder, each first into a folder of its own; they are deleted unless `keep`."""
+        """Unpacks the archives of a folder, each first into a folder of its own; they are deleted unless `keep`. One that
+        needs a password stays what it is, under a name that says so."""
         for path, beside in [(path, beside) for path, beside in found if first_piece(path) == path]:
             pieces = volumes(path)
             self._count += 1
             own = self.stage / str(self._count)
             own.mkdir()
-            self._extract(pieces, own, depth, known=keep)
+            try:
+                self._extract(pieces, own, depth, known=keep)
+            except LockedArchive as error:
+                self._locked.append(error)
+                shutil.rmtree(own)
+                for piece in pieces:
+                    to = beside / f"{piece.name}{ENCRYPTED}"
+                    _link(piece, to, self.meter) if keep else piece.rename(to)
+                continue
             with _explained(path.name, self.meter):
                 if not keep:
                     for piece in pieces:

@@ -21,6 +21,7 @@ __all__ = ["Inventory", "Match", "Pictures", "Role", "composed", "role_of", "tak
 Role = Literal["train", "valid", "test", ""]
 
 SHORTEST = 4  # signs of an id that a picture's name may begin with
+ENCRYPTED = ".encrypted"  # behind the name of an archive that could not be unpacked without a password
 TABLES = frozenset({".csv", ".tsv", ".tab", ".parquet"})
 DOCUMENTS = frozenset({".json", ".jsonl", ".ndjson"})
 VOLUMES = frozenset({".nii", ".mha", ".mhd", ".nrrd", ".zarr", ".h5", ".hdf5", ".edf", ".ply", ".obj", ".bin", ".lyft"})
@@ -98,7 +99,7 @@ class Inventory:
 def take_stock(root: Path) -> Inventory:
     """Walks the folder once, also through links to folders, each folder once. Hidden files, what archivers leave
     behind, and what is no file (a pipe, a link to nothing) are passed over. Raises OSError where it cannot be read."""
-    found, odd, closed = Inventory(root), [], []
+    found, odd, closed, locked = Inventory(root), [], [], []
     seen: set[tuple[int, int]] = set()
     os.listdir(root)
     links: list[tuple[str, str]] = [(str(root), "")]
@@ -127,10 +128,14 @@ def take_stock(root: Path) -> Inventory:
                     waiting.append((entry.path, f"{inside}{name}/"))
                 elif _is(entry, "dir"):
                     (waiting if linked else links).append((entry.path, f"{inside}{name}/"))
+                elif name.endswith(ENCRYPTED):
+                    locked.append(inside + name.removesuffix(ENCRYPTED))
                 elif _is(entry, "file"):
                     _sort_in(found, inside, name, target)
                 elif os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES | TABLES | DOCUMENTS:
                     odd.append(inside + name)
+    if locked:
+        found.notes.append(f"not unpacked, since a password is needed: {few(sorted(locked))}")
     if odd:
         found.notes.append(f"passed over, as they are no files or their names not UTF-8: {few(sorted(odd))}")
     if closed:

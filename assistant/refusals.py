@@ -29,6 +29,7 @@ _SCORES = (
     (re.compile(r"\bssim\b|\bpsnr\b|per.pixel", re.I), "picture to picture"),
 )
 OURS = "this program names classes and numbers"
+PARTS = 60  # words behind a picture's name that may make ids of it
 FEW_IDS = 10  # of a template: a code competition's, which shows some of its pictures
 _NOTHING = {"", "0", "-1", "none", "nan", "1 1"}
 _ARRAYS = frozenset({".npy", ".npz", ".aps", ".a3daps", ".mat"})
@@ -93,6 +94,12 @@ def _of_template(template: Template, pictures: Pictures) -> str | None:
         if placed and len(placed) > 0.5 * len(filled):
             return f"detection: {place} holds places in the picture{_such(placed)}; {OURS}"
     ids = template.ids
+    parts = _pictures_and_parts(ids, pictures)
+    if parts:
+        return (
+            f"several rows a picture: the ids of {template.name} are a picture's name and one of {len(parts)} words "
+            f"({few(sorted(parts))}); {OURS}, with one row for each picture"
+        )
     many = len(set(ids)) > 20 * max(len(pictures), 1) and len(pictures) > 0
     if many and sum(bool(re.search(r"_\d+_\d+$", name)) for name in ids[:1000]) > 0.9 * min(len(ids), 1000):
         return (
@@ -189,6 +196,21 @@ def refused_without_pictures(stock: Inventory, tables: dict[str, Table]) -> str 
 def _has_links(table: Table) -> bool:
     head = table.frame.head(50)
     return any(head[column].str.match(r"https?://").mean() > 0.5 for column in head.columns if len(head))
+
+
+def _pictures_and_parts(ids: Sequence[str], pictures: Pictures) -> set[str]:
+    """The words behind a picture's name in ids that come several times a picture; none where ids are anything else."""
+
+    def parted(name: str) -> tuple[str, str] | None:
+        ends = (place.start() for place in re.finditer(r"[_-]+", name) if name not in pictures.by_stem)
+        return next(((name[:at], name[at:].strip("_-")) for at in ends if name[:at] in pictures.by_stem), None)
+
+    if not all(map(parted, ids[:20])):
+        return set()
+    found = [pair for pair in map(parted, ids) if pair]
+    names, words = {name for name, _ in found}, {word for _, word in found}
+    several = len(found) > 0.9 * len(ids) and len(found) >= 1.9 * len(names) and 2 <= len(words) <= PARTS
+    return words if several else set()
 
 
 def _other_pictures(filled: Sequence[str], template: Template, pictures: Pictures) -> list[str]:

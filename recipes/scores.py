@@ -36,6 +36,8 @@ __all__ = [
     "rounded",
 ]
 
+BLOCK = 4096  # rows in double precision at a time: thousands of classes make them large
+
 # ---------------------------------------------------------------- from answers to decisions, unless they are fitted
 
 
@@ -74,10 +76,15 @@ def each_wrong(targets: np.ndarray, decisions: np.ndarray) -> np.ndarray:
 
 def each_log_loss(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Negative log-likelihood, (n,) or (n, classes); probabilities clipped to 1e-15, as Kaggle does."""
-    p = np.clip(probabilities.astype(np.float64), 1e-15, 1 - 1e-15)
-    if targets.ndim == 2:
-        return -(targets * np.log(p) + (1 - targets) * np.log(1 - p))
-    return -np.log(p[np.arange(len(targets)), targets] / p.sum(1))
+    out = np.empty(targets.shape)
+    for first in range(0, len(targets), BLOCK):
+        some = slice(first, first + BLOCK)
+        p, y = np.clip(probabilities[some].astype(np.float64), 1e-15, 1 - 1e-15), targets[some]
+        if y.ndim == 2:
+            out[some] = -(y * np.log(p) + (1 - y) * np.log(1 - p))
+        else:
+            out[some] = -np.log(p[np.arange(len(y)), y] / p.sum(1))
+    return out
 
 
 def each_hit(targets: np.ndarray, decisions: np.ndarray) -> np.ndarray:

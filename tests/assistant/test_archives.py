@@ -35,6 +35,7 @@ from assistant.archive_kinds import named_like_archive, own_name
 from assistant.archive_shelf import publish
 from assistant.archives import ArchiveError, Limits, is_archive, unpack
 from assistant.competition import CompetitionError
+from assistant.inventory import take_stock
 from recipes.errors import Stopped
 
 PICTURES = {"1.jpg": b"one" * 50, "2.jpg": b"two" * 60}
@@ -705,6 +706,27 @@ def test_encrypted_archives_are_refused(tmp_path):
 def test_encrypted_7z_are_refused(tmp_path, header):
     data = sevened(PICTURES, password="secret", header_encryption=header)
     assert "x.7z is encrypted and needs a password" in refusal(tmp_path, "x.7z", data)
+
+
+@pytest.mark.parametrize("outermost", ["folder", "zip"])
+def test_an_archive_that_needs_a_password_keeps_no_other_from_being_unpacked(tmp_path, outermost):
+    """As a competition's second test set, whose password came later."""
+    held = {"train.zip": zipped(PICTURES), "test_stg2.7z": sevened(PICTURES, password="secret", header_encryption=True)}
+    source = tmp_path / "fishes"
+    if outermost == "folder":
+        for name, data in held.items():
+            written(source / name, data)
+    else:
+        source = written(tmp_path / "fishes.zip", zipped(held))
+    out = unpack(source, tmp_path / "out")
+    found = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file() and path.name[0] != "."}
+    assert found == {f"train/{name}" for name in PICTURES} | {"test_stg2.7z.encrypted"}
+    assert (out / "test_stg2.7z.encrypted").read_bytes() == held["test_stg2.7z"]
+    assert take_stock(out).notes == ["not unpacked, since a password is needed: test_stg2.7z"]
+    only = written(tmp_path / "only" / "test_stg2.7z", held["test_stg2.7z"]).parent
+    with pytest.raises(ArchiveError, match="needs a password"):
+        unpack(only, tmp_path / "nothing")
+    assert not (tmp_path / "nothing").exists()
 
 
 ZEROS = {"zeros.bin": bytes(3_000_000)}

@@ -158,7 +158,9 @@ def test_a_row_for_each_number_of_a_picture_is_refused(tmp_path):
     rows = [(f"{name}__{part}", f"test/{name}.jpg", part) for name in IDS[30:] for part in parts]
     table(tmp_path / "test.csv", "sample_id,image_path,target_name", rows)
     table(tmp_path / "sample_submission.csv", "sample_id,target", ((row[0], "0.0") for row in rows))
-    assert str(read(tmp_path).unsupported).startswith("several rows a picture")
+    assert str(read(tmp_path).unsupported).startswith("several rows a picture: the ids of sample_submission.csv")
+    (tmp_path / "sample_submission.csv").unlink()
+    assert str(read(tmp_path).unsupported).startswith("several rows a picture: column target holds different numbers")
 
 
 def test_ids_of_which_hardly_one_is_a_picture_are_refused(tmp_path):
@@ -167,3 +169,16 @@ def test_ids_of_which_hardly_one_is_a_picture_are_refused(tmp_path):
     table(tmp_path / "train.csv", "id,label", ((name, "ab"[n % 2]) for n, name in enumerate(IDS[:30])))
     table(tmp_path / "sample_submission.csv", "id,label", ((n, "a") for n in range(501)))
     assert "only 1 of its 501" in str(read(tmp_path).unsupported)
+
+
+def test_a_row_for_each_picture_and_class_is_refused(tmp_path):
+    kinds = ("epidural", "intraparenchymal", "subdural", "any")
+    pictures(tmp_path, (f"stage_1_train/ID_{name[:8]}.png" for name in IDS[:30]))
+    pictures(tmp_path, (f"stage_1_test/ID_{name[:8]}.png" for name in IDS[30:]))
+    rows = [(f"ID_{name[:8]}_{kind}", n % 2) for n, name in enumerate(IDS[:30]) for kind in kinds]
+    table(tmp_path / "stage_1_train.csv", "ID,Label", rows)
+    rows = [(f"ID_{name[:8]}_{kind}", 0.5) for name in IDS[30:] for kind in kinds]
+    table(tmp_path / "stage_1_sample_submission.csv", "ID,Label", rows)
+    told = str(read(tmp_path).unsupported)
+    assert told.startswith("several rows a picture: the ids of stage_1_sample_submission.csv")
+    assert "4 words (any, epidural, intraparenchymal" in told

@@ -6,6 +6,7 @@ import sklearn.metrics as sk
 
 from recipes.errors import RecipeError
 from recipes.metrics import METRICS, bootstrap, default_metrics, metric
+from recipes.scores import each_log_loss
 from recipes.tasks import MultiLabel, Regression, SingleLabel
 
 ONE, MANY, NUMBER = SingleLabel(("a", "b", "c")), MultiLabel(("a", "b")), Regression(("x",))
@@ -197,3 +198,14 @@ def test_a_bootstrap_interval_mostly_holds_the_score_of_all_images(name):
 def test_a_bootstrap_may_score_decisions():
     y, p = _answers(ORDERED, 200)
     assert bootstrap(METRICS["kappa"], y, p.argmax(1), decided=True) == bootstrap(METRICS["kappa"], y, p)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_log_loss_of_many_images_is_that_of_each(several):
+    chance = np.random.default_rng(0)
+    p = chance.random((9000, 4)).astype(np.float32)
+    y = (chance.random((9000, 4)) > 0.5).astype(np.float32) if several else chance.integers(0, 4, 9000)
+    whole = each_log_loss(y, p)
+    np.testing.assert_array_equal(
+        whole, np.concatenate([each_log_loss(y[n : n + 1], p[n : n + 1]) for n in range(9000)])
+    )
