@@ -44,8 +44,10 @@ def expect() -> None:
     from recipes.speed import free_memory
 
     _reap()
+    if anybody() or sys.platform == "win32" or free_memory() < SPARE:
+        return
     with _lock:
-        if not (_CHILDREN or anybody() or sys.platform == "win32") and free_memory() > SPARE:
+        if not _CHILDREN:
             standby.prepare(worker_environment())
 
 

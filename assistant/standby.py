@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ __all__ = ["ARGUMENT", "dismiss", "load", "loaded", "prepare", "take", "told"]
 
 ARGUMENT = "--stand-by"  # of `python -m assistant.worker`, in place of a folder
 LEAVES_AFTER = 900.0  # seconds
+OURS = re.compile("ASSISTANT_|RECIPES_|HF_|CUDA_|OMP_")  # variables that tell a run something
 
 _lock = threading.Lock()
 _there: tuple[subprocess.Popen, dict[str, str], threading.Timer] | None = None
@@ -81,12 +83,14 @@ def dismiss() -> None:
 
 
 def _stands_by(environment: Mapping[str, str]) -> bool:
-    return _there is not None and _there[0].poll() is None and _of_a_run(_there[1]) == _of_a_run(environment)
+    return _there is not None and _there[0].poll() is None and _serves(_there[1], environment)
 
 
-def _of_a_run(environment: Mapping[str, str]) -> dict[str, str]:
-    """Without the variables that importing scikit-learn sets."""
-    return {name: value for name, value in environment.items() if not name.startswith("KMP_")}
+def _serves(earlier: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    """Whether a process of that environment is as good as one of this: libraries add variables of their own when they are
+    imported."""
+    added = (name for name in now if name not in earlier)
+    return all(now.get(name) == value for name, value in earlier.items()) and not any(map(OURS.match, added))
 
 
 def _dismiss_if(process: subprocess.Popen) -> None:

@@ -295,9 +295,8 @@ def _wire_recipe(parts: dict[str, Any], on, public: bool) -> None:
         return recipe_step.foreseen(session, public, chosen, picture, *values)
 
     def arrived(session: Session, chosen: str, picture: float, *values: Any) -> dict[str, Any]:
-        changes = foreseen(session, chosen, picture, *values)
         zero.expect()
-        return changes
+        return foreseen(session, chosen, picture, *values)
 
     def another(session: Session, chosen: str, picture: float, *values: Any) -> dict[str, Any]:
         return foreseen(session, chosen, (picture or 0) + 1, *values) | {"picture": (picture or 0) + 1}

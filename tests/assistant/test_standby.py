@@ -75,6 +75,9 @@ def test_only_one_stands_by_and_none_for_another_environment(monkeypatch):
     first = standing_by()
     standby.prepare(worker_environment())
     assert standing_by() == first
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "/tmp/x")  # as importing timm sets it
+    standby.prepare(worker_environment())
+    assert standing_by() == first
     monkeypatch.setenv("RECIPES_WEIGHTS", "/elsewhere")
     assert standby.take(["a run"], worker_environment()) is None
     assert standing_by() == []

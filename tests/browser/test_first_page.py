@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import signal
+import time
 import urllib.error
 import urllib.request
 
@@ -33,9 +34,13 @@ def open_page(page, server, run: str = "") -> None:
 
 
 def standing_by(server) -> list[int]:
-    """Workers of the server that wait for a run."""
-    children = psutil.Process(server.process.pid).children()
-    return [child.pid for child in children if standby.ARGUMENT in child.cmdline()]
+    """The worker of the server that waits for a run, once it is there."""
+    for _ in range(300):
+        children = psutil.Process(server.process.pid).children()
+        if found := [child.pid for child in children if standby.ARGUMENT in child.cmdline()]:
+            return found
+        time.sleep(0.1)
+    return []
 
 
 def to_the_recipe(page) -> None:
