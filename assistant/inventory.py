@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +23,7 @@ __all__ = ["Inventory", "Match", "Pictures", "Role", "composed", "role_of", "tak
 Role = Literal["train", "valid", "test", ""]
 
 SHORTEST = 4  # signs of an id that a picture's name may begin with
+VARIANTS = 64  # pictures of one id, at most
 ENCRYPTED = ".encrypted"  # behind the name of an archive that could not be unpacked without a password
 TABLES = frozenset({".csv", ".tsv", ".tab", ".parquet"})
 DOCUMENTS = frozenset({".json", ".jsonl", ".ndjson"})
@@ -226,14 +229,18 @@ class Pictures:
         if limit is not None and len(ids) > limit:
             ids = [ids[at * len(ids) // limit] for at in range(limit)]
         ids = [composed(name) for name in ids]
-        for candidates in (self._named, self._in_any_case, self._suffixed(ids), self._numbered):
-            found = [candidates(name) for name in ids]
+        for candidates in (self._named, self._in_any_case, self._suffixed, self._numbered):
+            found = candidates(ids)
             if any(found):
                 match = self._chosen(found, wanted, len(set(ids)) == len(ids))
                 return replace(match, how="number") if candidates == self._numbered else match
         return Match([None] * len(ids), [])
 
-    def _named(self, name: str) -> list[int]:
+    def _named(self, ids: Sequence[str]) -> list[list[int]]:
+        return [self.called(name) for name in ids]
+
+    def called(self, name: str) -> list[int]:
+        """The numbers of pictures of that name, with or without ending and folders."""
         found = self.by_name.get(name) or self.by_stem.get(name)
         if found:
             return found
@@ -250,9 +257,9 @@ class Pictures:
         tail = f"/{folder}/"
         return [number for number in found if composed(f"/{self.names[number].rpartition('/')[0]}/").endswith(tail)]
 
-    def _in_any_case(self, name: str) -> list[int]:
-        last = name.strip().replace("\\", "/").rpartition("/")[2].lower()
-        return self._lower.get(last) or self._lower.get(os.path.splitext(last)[0]) or []
+    def _in_any_case(self, ids: Sequence[str]) -> list[list[int]]:
+        lasts = (name.strip().replace("\\", "/").rpartition("/")[2].lower() for name in ids)
+        return [self._lower.get(last) or self._lower.get(os.path.splitext(last)[0]) or [] for last in lasts]
 
     @cached_property
     def _lower(self) -> dict[str, list[int]]:
@@ -262,22 +269,36 @@ class Pictures:
                 found[key.lower()] += numbers
         return found
 
-    def _suffixed(self, ids: Sequence[str]) -> Callable[[str], list[int]]:
-        """Finds pictures that are called as an id and a suffix behind it, the same one for (nearly) all of these ids: that of
-        the most, the first in order among several."""
-        wanted = {name for name in ids if len(name) >= SHORTEST and not name.isdigit()}
-        found: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-        for stem, numbers in self.by_stem.items() if wanted else ():
-            for at in (place.start() for place in re.finditer(r"[-_.]", stem)):
-                if stem[:at] in wanted:
-                    found[stem[at:]][stem[:at]] += numbers
+    def _suffixed(self, ids: Sequence[str]) -> list[list[int]]:
+        """Pictures that are called as an id and a suffix behind it, the same one for (nearly) all: that of the most ids, the
+        first in order among several."""
+        wanted = list(dict.fromkeys(name for name in ids if len(name) >= SHORTEST and not name.isdigit()))
+        found: dict[str, dict[str, list[int]]] = defaultdict(dict)
+        for tried, name in enumerate(wanted):
+            for stem in self._beginning_with(name):
+                found[stem[len(name) :]][name] = self.by_stem[stem]
+            if tried == 20 and max(map(len, found.values()), default=0) < 10:
+                break
         best = min(found, key=lambda suffix: (-len(found[suffix]), suffix), default="")
-        certain = bool(best) and len(found[best]) >= 0.9 * len(wanted) and len(wanted) >= 0.9 * len(set(ids))
-        return lambda name: found[best].get(name, []) if certain else []
+        certain = len(wanted) >= 0.9 * len(set(ids)) and len(found.get(best, ())) >= 0.9 * max(len(wanted), 1)
+        return [found[best].get(name, []) if certain else [] for name in ids]
 
-    def _numbered(self, name: str) -> list[int]:
-        name = name.strip()
-        return self._numbers.get(int(name), []) if name.isascii() and name.isdigit() and len(name) < 19 else []
+    def _beginning_with(self, name: str) -> list[str]:
+        """Stems of that beginning and a separator behind it, at most as many as an id may have pictures."""
+        first = bisect_left(self._sorted, name)
+        some = takewhile(lambda stem: stem.startswith(name), self._sorted[first : first + VARIANTS])
+        return [stem for stem in some if stem[len(name) : len(name) + 1] in tuple("-_.")]
+
+    @cached_property
+    def _sorted(self) -> list[str]:
+        return sorted(self.by_stem)
+
+    def _numbered(self, ids: Sequence[str]) -> list[list[int]]:
+        numbers = (name.strip() for name in ids)
+        return [
+            self._numbers.get(int(name), []) if name.isascii() and name.isdigit() and len(name) < 19 else []
+            for name in numbers
+        ]
 
     @cached_property
     def _numbers(self) -> dict[int, list[int]]:

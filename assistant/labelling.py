@@ -160,7 +160,7 @@ def _pairs(table: Table, pictures: Pictures) -> list[list[str]]:
     pairs = []
     for inner in _id_columns(table)[:6]:
         ids = table.cells(inner)[:_SAMPLED]
-        known = sum(bool(pictures._named(name)) for name in ids)
+        known = sum(bool(pictures.called(name)) for name in ids)
         if known > 0.5 * len(ids) and pictures.match(ids, "train").share < 0.5:
             pairs += [[folder, inner] for folder in outer if folder != inner]
     return pairs
