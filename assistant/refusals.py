@@ -97,8 +97,8 @@ def _of_template(template: Template, pictures: Pictures) -> str | None:
     parts = _pictures_and_parts(ids, pictures)
     if parts:
         return (
-            f"several rows a picture: the ids of {template.name} are a picture's name and one of {len(parts)} words "
-            f"({few(sorted(parts))}); {OURS}, with one row for each picture"
+            f"several rows a picture: the ids of {template.name} are not pictures but a picture's name with one of "
+            f"{len(parts)} words ({few(sorted(parts))}); {OURS}, with one row for each picture"
         )
     many = len(set(ids)) > 20 * max(len(pictures), 1) and len(pictures) > 0
     if many and sum(bool(re.search(r"_\d+_\d+$", name)) for name in ids[:1000]) > 0.9 * min(len(ids), 1000):

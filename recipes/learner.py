@@ -391,9 +391,10 @@ class Learner:
         """Where in the recipe things happen, for events."""
         return {"step": self.step, "of": self.of, "size": self.size}
 
-    def gave_way(self, parts: int) -> None:
+    def gave_way(self, parts: int, learning: bool = True) -> None:
         """Tells that memory ran out and what is done about it."""
-        text = f"out of memory: batches of {self.batch_size} now go through in {parts} parts, which is slower"
+        what = f"batches of {self.batch_size} now go" if learning else "where nothing is learned, pictures now go"
+        text = f"out of memory: {what} through in {parts} parts, which is slower"
         self.tell(events.Warned(text=text, **self.place()))
 
     def pass_size(self) -> int:

@@ -57,7 +57,11 @@ def run_in_parts(
     def work(parts: int) -> torch.Tensor:
         return torch.cat([learner.forward(function, part) for part in batch.chunk(parts)])
 
-    out, parts = training.halving(work, min(learner.parts_of_passes, len(batch)), len(batch), learner.gave_way)
+    def gave_way(parts: int) -> None:
+        learner.gave_way(parts, learning=False)
+
+    begin = min(max(learner.parts, learner.parts_of_passes), len(batch))
+    out, parts = training.halving(work, begin, len(batch), gave_way)
     learner.parts_of_passes = max(learner.parts_of_passes, parts)
     return out
 

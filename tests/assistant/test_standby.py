@@ -75,7 +75,7 @@ def test_only_one_stands_by_and_none_for_another_environment(monkeypatch):
     first = standing_by()
     standby.prepare(worker_environment())
     assert standing_by() == first
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "/tmp/x")  # as importing timm sets it
+    monkeypatch.setenv("SOME_LIBRARY_S", "own")  # as importing timm and scikit-learn sets some
     standby.prepare(worker_environment())
     assert standing_by() == first
     monkeypatch.setenv("RECIPES_WEIGHTS", "/elsewhere")
