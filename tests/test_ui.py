@@ -591,7 +591,7 @@ WAITING = {"event": "waiting", "devices": ["cpu"]}
 def test_the_list_of_runs_tells_the_score_of_those_that_are_done(run):
     scores = {"valid": {"log_loss": 0.31}, "valid_tta": {"log_loss": 0.28754}}
     run(STARTED, {"event": "run_done", "seconds": 60.0, "scores": scores})
-    assert "16 px · done · log loss 0.2875<" in walk.runs_shown(owner())
+    assert "16 px · done · log loss\u00a00.2875<" in walk.runs_shown(owner())
 
 
 def test_a_run_that_waits_says_how_many_are_before_it_and_can_be_stopped(run, monkeypatch):

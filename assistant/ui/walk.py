@@ -378,7 +378,7 @@ def runs_shown(session: Session, address: str = "") -> str:
         made = f"{asked.options.arch}, {', '.join(map(str, asked.options.sizes))} px · {told['state']}"
         metric, score = score_of(told["scores"])
         if score is not None:
-            made += f" · {metric.replace('_', ' ')} {score:.4f}"
+            made += f" · {metric.replace('_', ' ')}\u00a0{score:.4f}"  # not parted at a line's end
         here = ' aria-current="true"' if run.name == address else ""
         rows.append(
             f'<li><button type="button" data-run="{text(run.name)}"{here}><b>{text(asked.competition.title)}</b>'
