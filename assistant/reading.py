@@ -17,7 +17,6 @@ from typing import Any
 from assistant import scoring
 from assistant.choices import with_choices
 from assistant.competition import Answer, Competition, CompetitionError, Finding, Labels, MetricChoice
-from assistant.evidence import same_words
 from assistant.grouping import SIDES, group_columns, two_sides
 from assistant.inventory import Inventory, Pictures, take_stock
 from assistant.labelling import Candidate, Expected, Rows, candidates, rows_of
@@ -25,7 +24,7 @@ from assistant.questions import Question, question_as, question_of
 from assistant.refusals import refused, refused_ids, refused_labels, refused_without_pictures
 from assistant.remarks import leaks, missing
 from assistant.tables import Table, read_tables
-from assistant.templates import Template, answer_of, expected_of, find_templates, positive_of
+from assistant.templates import Template, answer_of, classes_like_targets, expected_of, find_templates, positive_of
 from assistant.translations import other_names
 from assistant.unseen import unseen
 from recipes.errors import few, nearest
@@ -70,21 +69,10 @@ class Reading:
         names = [name for name in (*stock.tables, *stock.documents) if name != "page.json"]
         tables, broken = read_tables(root, names[:500])
         pictures = Pictures(stock.readable)
-        given_back = _classes_called_like_targets(stock, find_templates(tables, pictures))
+        given_back = classes_like_targets(stock, find_templates(tables, pictures))
         if stock.give_back(given_back):
             pictures = Pictures(stock.readable)
         return cls(stock, pictures, tables, broken, given_back)
-
-
-def _classes_called_like_targets(stock: Inventory, found: Sequence[Template]) -> list[str]:
-    """Folders whose folders are called like answers in pictures (cleaned, masks) and are classes all the same: they, or those
-    beside them, are called like what the template holds."""
-    if not stock.targets or not found:
-        return []
-    expected = expected_of(found[0], {})
-    asked = {same_words(word) for word in (*expected.cells, *expected.columns)}
-    folders = {name.rpartition("/")[0] for name in (*stock.pictures, *stock.targets)}
-    return sorted({folder.rpartition("/")[0] for folder in folders if same_words(folder.rpartition("/")[2]) in asked})
 
 
 def read(folder: Path | str, settings: Mapping[str, str] | None = None) -> Competition:

@@ -14,12 +14,20 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 __all__ = ["ARGUMENT", "dismiss", "load", "loaded", "prepare", "take", "told"]
 
 ARGUMENT = "--stand-by"  # of `python -m assistant.worker`, in place of a folder
 LEAVES_AFTER = 900.0  # seconds
+LIBRARIES = (
+    "accelerate",
+    "simplejpeg",
+    "timm",
+    "torch._dynamo",
+    "recipes.learner",
+)  # the fourth: for the optimizer
 OURS = re.compile("ASSISTANT_|RECIPES_|HF_|CUDA_|OMP_")  # variables that tell a run something
 
 _lock = threading.Lock()
@@ -136,12 +144,8 @@ def loaded() -> None:
 
 def load() -> None:
     """Loads the libraries that a run needs, so that this process, or one forked from it, begins to train at once."""
-    import accelerate  # noqa: F401
-    import simplejpeg  # noqa: F401
-    import timm  # noqa: F401
-    import torch._dynamo  # noqa: F401 (the optimizer's first step would)
-
-    import recipes.learner  # noqa: F401
+    for name in LIBRARIES:
+        import_module(name)
 
 
 def _load() -> None:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assistant.competition import Answer
-from assistant.inventory import Pictures, role_of
+from assistant.inventory import Inventory, Pictures, role_of
 from assistant.labelling import Expected, same_words
 from assistant.tables import Table
 from recipes.errors import few
 
-__all__ = ["Template", "answer_of", "expected_of", "find_templates", "positive_of"]
+__all__ = ["Template", "answer_of", "classes_like_targets", "expected_of", "find_templates", "positive_of"]
 
 _NAMED = re.compile(r"sample|submi|benchmark|example|template|baseline", re.I)
 _INDEX = re.compile(r"unnamed(:.*)?$|index$|^$", re.I)
@@ -135,6 +135,17 @@ def expected_of(template: Template | None, tables: dict[str, Table]) -> Expected
     return Expected(
         tuple(template.columns), frozenset(words), frozenset(template.ids), frozenset(at_test - {template.id_column})
     )
+
+
+def classes_like_targets(stock: Inventory, found: Sequence[Template]) -> list[str]:
+    """Folders whose folders are called like answers in pictures (cleaned, masks) and are classes all the same: they, or those
+    beside them, are called like what the template holds."""
+    if not stock.targets or not found:
+        return []
+    expected = expected_of(found[0], {})
+    asked = {same_words(word) for word in (*expected.cells, *expected.columns)}
+    folders = {name.rpartition("/")[0] for name in (*stock.pictures, *stock.targets)}
+    return sorted({folder.rpartition("/")[0] for folder in folders if same_words(folder.rpartition("/")[2]) in asked})
 
 
 # ---------------------------------------------------------------- what stands in its cells
